@@ -1,0 +1,138 @@
+#include "ir/base/str.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void reserve(struct str *s, size_t more) {
+    if (more > SIZE_MAX / 4 - s->length) bug("string of %zu bytes", s->length);
+    size_t need = s->length + more + 1;
+    if (need <= s->capacity) return;
+    s->capacity = need < 64 ? 64 : need * 2;
+    s->text = xrealloc(s->text, s->capacity);
+}
+
+void str_add_bytes(struct str *s, const char *text, size_t length) {
+    reserve(s, length);
+    if (length) memcpy(s->text + s->length, text, length);
+    s->length += length;
+    s->text[s->length] = 0;
+}
+
+void str_add(struct str *s, const char *text) {
+    str_add_bytes(s, text, strlen(text));
+}
+
+void str_add_char(struct str *s, char c) {
+    str_add_bytes(s, &c, 1);
+}
+
+void str_vprintf(struct str *s, const char *fmt, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, fmt, args);
+    check(length >= 0);
+    reserve(s, (size_t)length);
+    vsnprintf(s->text + s->length, (size_t)length + 1, fmt, again);
+    s->length += (size_t)length;
+    va_end(again);
+}
+
+void str_printf(struct str *s, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    str_vprintf(s, fmt, args);
+    va_end(args);
+}
+
+void str_add_quoted(struct str *s, const char *text) {
+    str_add_char(s, '"');
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) switch (*p) {
+        case '"':
+            str_add(s, "\\\"");
+            break;
+        case '\\':
+            str_add(s, "\\\\");
+            break;
+        case '\n':
+            str_add(s, "\\n");
+            break;
+        case '\t':
+            str_add(s, "\\t");
+            break;
+        case '\r':
+            str_add(s, "\\r");
+            break;
+        default:
+            if (*p < 0x20 || *p == 0x7f)
+                str_printf(s, "\\x%02x", *p);
+            else
+                str_add_char(s, (char)*p);
+        }
+    str_add_char(s, '"');
+}
+
+const char *str_text(const struct str *s) {
+    return s->text ? s->text : "";
+}
+
+void str_free(struct str *s) {
+    free(s->text);
+    *s = (struct str){0};
+}
+
+static bool add_special(struct str *s, double v) {
+    if (isnan(v))
+        str_add(s, "nan");
+    else if (isinf(v))
+        str_add(s, v < 0 ? "-inf" : "inf");
+    else
+        return false;
+    return true;
+}
+
+/* A float literal always shows that it is one, so that 1 (integer) and 1.0 (float) stay apart. */
+static void add_as_float(struct str *s, const char *digits) {
+    str_add(s, digits);
+    if (!strpbrk(digits, ".e")) str_add(s, ".0");
+}
+
+void str_add_f64(struct str *s, double value) {
+    if (add_special(s, value)) return;
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    add_as_float(s, text);
+}
+
+void str_add_f32(struct str *s, float value) {
+    if (add_special(s, (double)value)) return;
+    char text[40];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) break;
+    }
+    add_as_float(s, text);
+}
+
+unsigned str_distance(const char *a, const char *b, unsigned limit) {
+    enum { LONGEST = 64 };
+    size_t la = strlen(a), lb = strlen(b);
+    if (la >= LONGEST || lb >= LONGEST) return limit + 1;
+    unsigned row[LONGEST];
+    for (unsigned j = 0; j <= lb; j++) row[j] = j;
+    for (unsigned i = 1; i <= la; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= lb; j++) {
+            unsigned cost = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            unsigned best = row[j] < row[j - 1] ? row[j] : row[j - 1];
+            row[j] = best + 1 < cost ? best + 1 : cost;
+        }
+    }
+    return row[lb] < limit + 1 ? row[lb] : limit + 1;
+}
