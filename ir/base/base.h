@@ -15,7 +15,7 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* STATUS_FAILED means that at least one error diagnostic says what was wrong. */
-enum MUST_USE status { STATUS_OK = 0, STATUS_FAILED = 1 };
+enum status { STATUS_OK = 0, STATUS_FAILED = 1 };
 
 /* Hands a failure on to the caller. */
 #define TRY(expr)                                                                                            \
