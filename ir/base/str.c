@@ -136,3 +136,25 @@ unsigned str_distance(const char *a, const char *b, unsigned limit) {
     }
     return row[lb] < limit + 1 ? row[lb] : limit + 1;
 }
+
+/* Unicode 15, table 3-7: the second byte alone decides about overlong forms, surrogates and the upper end. */
+static size_t utf8_length(const unsigned char *p, size_t left) {
+    if (p[0] < 0x80) return p[0] != 0;
+    size_t length = p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    if (!length || length > left) return 0;
+    unsigned low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
+    if (p[1] < low || p[1] > high) return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((p[i] & 0xC0) != 0x80) return 0;
+    return length;
+}
+
+bool str_is_utf8(const char *text, size_t length) {
+    for (size_t i = 0; i < length;) {
+        size_t n = utf8_length((const unsigned char *)text + i, length - i);
+        if (!n) return false;
+        i += n;
+    }
+    return true;
+}

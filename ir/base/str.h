@@ -29,4 +29,7 @@ void str_add_f32(struct str *s, float value);
 /* Edit distance of two names, at most `limit` + 1: for "did you mean" hints. */
 unsigned str_distance(const char *a, const char *b, unsigned limit);
 
+/* True if the bytes are well-formed UTF-8 (no overlong forms, no surrogates) without a NUL. */
+bool str_is_utf8(const char *text, size_t length);
+
 #endif
