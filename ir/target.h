@@ -98,4 +98,17 @@ extern const uint32_t target_row_count;
 MUST_USE enum status target_parse(const char *spec, struct diag *diag, struct target *out);
 bool target_has(const struct target *target, uint64_t features);
 
+/* What kernels are shaped by. Lanes: f32 lanes of the vectors they use. Caches: bytes of data that a kernel
+ * may count on; a guess for all CPUs of the kind and no reading, so that the same flags give the same code on
+ * any machine. */
+static inline uint32_t target_lanes(const struct target *target) {
+    return target->vector_bytes ? target->vector_bytes / 4 : 4;
+}
+static inline uint64_t target_l1_bytes(const struct target *target) {
+    return target->arch == ARCH_AARCH64 ? 65536 : 32768;
+}
+static inline uint64_t target_l2_bytes(const struct target *target) {
+    return target->vector_bytes >= 64 ? 1048576 : 524288;
+}
+
 #endif
