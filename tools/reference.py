@@ -1,0 +1,24 @@
+"""onnxruntime as a peer: one thread unless asked otherwise, its default graph optimisations."""
+
+import onnxruntime
+
+
+def session(model, threads=1):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def run(model, **inputs):
+    """The outputs of a model in its order."""
+    return session(model).run(None, inputs)
+
+
+def run_each(model, name, array):
+    """The first output for each row of `array`, stacked: the model sees batches of one."""
+    import numpy
+
+    peer = session(model)
+    return numpy.concatenate([peer.run(None, {name: row[None]})[0] for row in array])
