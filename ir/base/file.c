@@ -128,16 +128,21 @@ void file_abandon(struct file_writer *writer) {
     *writer = (struct file_writer){0};
 }
 
+void file_put(struct file_writer *writer, const void *bytes, size_t size) {
+    errno = 0;
+    if (size && fwrite(bytes, 1, size, writer->stream) != size && !writer->error)
+        writer->error = errno ? errno : EIO;
+}
+
 enum status file_commit(struct file_writer *writer, struct diag *diag) {
     errno = 0;
     bool bad = ferror(writer->stream) != 0;
-    if (bad) fflush(writer->stream); /* tries again, to learn why */
     if (fclose(writer->stream)) bad = true;
     writer->stream = NULL;
     if (!bad && writer->temporary && rename(writer->temporary, writer->target)) bad = true;
     enum status status = STATUS_OK;
     if (bad) {
-        status = failed(diag, "write", writer->path, errno ? errno : EIO);
+        status = failed(diag, "write", writer->path, writer->error ? writer->error : errno ? errno : EIO);
     } else {
         free(writer->temporary); /* it is the target now: nothing to remove */
         writer->temporary = NULL;
@@ -149,6 +154,6 @@ enum status file_commit(struct file_writer *writer, struct diag *diag) {
 enum status file_write(const char *path, const void *bytes, size_t size, struct diag *diag) {
     struct file_writer writer;
     TRY(file_create(path, FILE_MODE_DATA, diag, &writer));
-    fwrite(bytes, 1, size, writer.stream);
+    file_put(&writer, bytes, size);
     return file_commit(&writer, diag);
 }

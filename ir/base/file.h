@@ -24,14 +24,17 @@ void file_close_view(struct file_view *view); /* accepts a zeroed one */
  * file_commit succeeds and is removed otherwise, so that a file half written never replaces a good one. A
  * path that is a device or a pipe is written to directly; a symbolic link is followed. */
 struct file_writer {
-    FILE *stream;             /* write with any stdio function; errors are found at the commit */
+    FILE *stream;             /* for file_put, or any stdio function */
     char *path;               /* as the user wrote it */
     char *target, *temporary; /* where the bytes go at last, and until then; NULL: directly */
+    int error;                /* errno of the first file_put that failed */
 };
 
 enum { FILE_MODE_DATA = 0666, FILE_MODE_PROGRAM = 0777 }; /* before the umask */
 
 MUST_USE enum status file_create(const char *path, unsigned mode, struct diag *diag, struct file_writer *out);
+/* Appends bytes; failures are kept for the commit. */
+void file_put(struct file_writer *writer, const void *bytes, size_t size);
 /* Ends the writer: on success the file is there, on failure an error says why and nothing is. */
 MUST_USE enum status file_commit(struct file_writer *writer, struct diag *diag);
 void file_abandon(struct file_writer *writer); /* removes what was written; accepts an ended or zeroed one */
