@@ -25,4 +25,6 @@ static inline int unit_check_text(const char *file, int line, const char *got, c
 
 #define CHECK_TEXT(got, want) unit_check_text(__FILE__, __LINE__, (got), (want))
 
-static inline int unit_status(void) { return unit_failures != 0; }
+static inline int unit_status(void) {
+    return unit_failures != 0;
+}
