@@ -85,6 +85,8 @@ struct types {
 };
 
 void types_init(struct types *types);
+/* `to`, uninitialised, becomes a copy of `from`: the same handles mean the same. */
+void types_copy(struct types *to, const struct types *from);
 void types_free(struct types *types);
 
 /* -- dimensions. Values are >= 0 in shapes; expressions may pass through negative ones. The result is 0 when
@@ -123,6 +125,9 @@ bool dims_static(const struct types *types, dims_id dims,
                  int64_t *out); /* all constant; out has MAX_RANK places or is NULL */
 dim_id dims_product(struct types *types, dims_id dims, uint32_t from, uint32_t to); /* of axes [from, to) */
 void dims_print(const struct types *types, dims_id dims, struct str *out);          /* [1, 3, h] */
+
+/* For types_copy: copies the nodes of `from` into the arena of `to`, handles unchanged. */
+void dims_copy_nodes(struct types *to, const struct types *from);
 
 /* -- the parts of a type -- */
 layout_id layout_make(struct types *types, const struct layout *layout);  /* the plain order gives 0 */

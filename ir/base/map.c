@@ -95,6 +95,13 @@ bool map_next(const struct map *map, uint32_t *cursor, const char **key, uint32_
     return false;
 }
 
+void map_copy(struct map *to, const struct map *from) {
+    for (uint32_t i = 0; i < from->capacity; i++) {
+        const struct map_slot *s = &from->slot[i];
+        if (s->key && s->key != TOMBSTONE) *map_put(to, s->key, s->bytes, NULL) = s->value;
+    }
+}
+
 void map_free(struct map *map) {
     for (uint32_t i = 0; i < map->capacity; i++)
         if (map->slot[i].key != TOMBSTONE) free(map->slot[i].key);

@@ -21,6 +21,8 @@ uint32_t *map_put_str(struct map *map, const char *key, bool *is_new);
 /* Walks all entries in no particular order: start with *cursor = 0; false at the end. Keys are NUL-terminated
  * copies. */
 bool map_next(const struct map *map, uint32_t *cursor, const char **key, uint32_t *value);
+/* Puts every entry of `from` into `to`. */
+void map_copy(struct map *to, const struct map *from);
 void map_free(struct map *map);
 
 uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed);

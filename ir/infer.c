@@ -1,0 +1,69 @@
+/* Helpers of the ops' own functions: shape inference and channel mappings. */
+#include "ir/op.h"
+
+#include <stdarg.h>
+
+enum status infer_error(const struct infer *infer, const char *fmt, ...) {
+    struct str text = {0};
+    va_list args;
+    va_start(args, fmt);
+    str_vprintf(&text, fmt, args);
+    va_end(args);
+    diag_error(infer->diag, infer->op->loc, "%s: %s", op_info(infer->op->kind)->name, str_text(&text));
+    str_free(&text);
+    return STATUS_FAILED;
+}
+
+bool infer_has(const struct infer *infer, uint32_t i) {
+    return i < infer->op->operand_count && !value_none(infer->op->operand[i]);
+}
+
+struct type infer_operand(const struct infer *infer, uint32_t i) {
+    check(infer_has(infer, i));
+    return value_get(infer->m, infer->op->operand[i])->type;
+}
+
+uint32_t infer_rank(const struct infer *infer, uint32_t i) {
+    return type_rank(&infer->m->types, infer_operand(infer, i));
+}
+
+dim_id infer_dim(const struct infer *infer, uint32_t i, uint32_t axis) {
+    return dims_at(&infer->m->types, infer_operand(infer, i).shape, axis);
+}
+
+enum status infer_axis(const struct infer *infer, enum attr_name name, int64_t axis, uint32_t rank,
+                       uint32_t *out) {
+    int64_t from_start = axis < 0 ? axis + rank : axis;
+    if (from_start < 0 || from_start >= rank)
+        return infer_error(infer, "%s is %lld, expected one of -%u to %d for rank %u", attr_name_text(name),
+                           (long long)axis, rank, (int)rank - 1, rank);
+    *out = (uint32_t)from_start;
+    return STATUS_OK;
+}
+
+/* -- channel mappings -- */
+void channels_link(struct channel_map *map, struct channel_side a, struct channel_side b, int64_t count) {
+    if (count > 0) *vec_push(&map->links) = (struct channel_link){a, b, count};
+}
+
+static int64_t port_extent(const struct channel_map *map, uint32_t port, uint32_t dim) {
+    value_id v = port >= PORT_RESULT ? map->op->result[port - PORT_RESULT] : map->op->operand[port];
+    struct type type = value_get(map->m, v)->type;
+    check(dim < type_rank(&map->m->types, type));
+    int64_t extent;
+    check(dim_is_const(&map->m->types, dims_at(&map->m->types, type.shape, dim), &extent));
+    return extent;
+}
+
+void channels_same(struct channel_map *map, uint32_t port_a, uint32_t dim_a, uint32_t port_b,
+                   uint32_t dim_b) {
+    int64_t a = port_extent(map, port_a, dim_a), b = port_extent(map, port_b, dim_b);
+    if (a != b && (a == 1 || b == 1)) return; /* broadcast: the one channel serves all */
+    check(a == b);
+    channels_link(map, (struct channel_side){port_a, dim_a, 0, 1, 1},
+                  (struct channel_side){port_b, dim_b, 0, 1, 1}, a);
+}
+
+void channels_freeze(struct channel_map *map, uint32_t port, uint32_t dim, const char *why) {
+    *vec_push(&map->frozen) = (struct channel_freeze){port, dim, why};
+}

@@ -1,0 +1,102 @@
+#include "ir/module.h"
+
+#include <string.h>
+
+struct module *module_new(const char *name) {
+    struct module *m = xcalloc(1, sizeof *m);
+    types_init(&m->types);
+    m->name = arena_strdup(&m->arena, name);
+    (void)vec_push(&m->values); /* handle 0 of every table is none */
+    (void)vec_push(&m->ops);
+    (void)vec_push(&m->regions);
+    (void)vec_push(&m->weights);
+    m->root = module_add_region(m, (op_id){0});
+    return m;
+}
+
+void module_free(struct module *m) {
+    if (!m) return;
+    for (uint32_t i = 1; i < m->values.count; i++) tensor_free(&m->values.at[i].literal);
+    for (uint32_t i = 1; i < m->weights.count; i++) tensor_free(&m->weights.at[i].tensor);
+    while (m->keep.count) {
+        struct keeper k = vec_pop(&m->keep);
+        k.release(k.what);
+    }
+    for (uint32_t i = 0; i < m->regions.count; i++) {
+        vec_free(&m->regions.at[i].args);
+        vec_free(&m->regions.at[i].ops);
+        vec_free(&m->regions.at[i].results);
+    }
+    vec_free(&m->values);
+    vec_free(&m->ops);
+    vec_free(&m->regions);
+    vec_free(&m->weights);
+    vec_free(&m->inputs);
+    vec_free(&m->outputs);
+    vec_free(&m->metadata);
+    vec_free(&m->keep);
+    map_free(&m->value_names);
+    map_free(&m->weight_names);
+    types_free(&m->types);
+    arena_free(&m->arena);
+    free(m);
+}
+
+void module_keep(struct module *m, void (*release)(void *), void *what) {
+    *vec_push(&m->keep) = (struct keeper){release, what};
+}
+
+region_id module_add_region(struct module *m, op_id owner) {
+    vec_push(&m->regions)->owner = owner;
+    return (region_id){m->regions.count - 1};
+}
+
+/* -- names: those of the root are in a map; those of a fuse body are few and looked for -- */
+static bool body_name_taken(const struct module *m, region_id region, const char *name) {
+    const struct region *r = region_get(m, region);
+    for (uint32_t i = 0; i < r->args.count; i++)
+        if (!strcmp(value_get(m, r->args.at[i])->name, name)) return true;
+    for (uint32_t i = 0; i < r->ops.count; i++) {
+        const struct op *op = op_get(m, r->ops.at[i]);
+        for (uint32_t k = 0; k < op->result_count; k++)
+            if (!strcmp(value_get(m, op->result[k])->name, name)) return true;
+    }
+    return false;
+}
+
+static bool name_taken(const struct module *m, region_id region, const char *name) {
+    if (region.i && region.i != m->root.i) return body_name_taken(m, region, name);
+    return map_get_str(&m->value_names, name) != NULL;
+}
+
+/* Fresh names count up from the number kept with the wanted name, so a thousand `relu` take no quadratic
+ * search. */
+const char *module_fresh_name(struct module *m, region_id region, const char *wanted) {
+    if (!wanted || !*wanted) wanted = "v";
+    if (!name_taken(m, region, wanted)) return arena_strdup(&m->arena, wanted);
+    char key[160];
+    int length = snprintf(key, sizeof key, "\x01%u %.120s", region.i, wanted);
+    uint32_t *next = map_put(&m->value_names, key, (size_t)length, NULL);
+    for (uint32_t n = *next + 1;; n++) {
+        const char *name = arena_printf(&m->arena, "%s.%u", wanted, n);
+        if (name_taken(m, region, name)) continue;
+        *next = n;
+        return name;
+    }
+}
+
+static value_id add_value(struct module *m, enum value_kind kind, region_id region, const char *name,
+                          struct type type, struct loc loc) {
+    const char *fresh = module_fresh_name(m, region, name);
+    struct value *v = vec_push(&m->values);
+    value_id id = {m->values.count - 1};
+    v->kind = kind;
+    v->type = type;
+    v->name = fresh;
+    v->loc = loc;
+    v->region = region;
+    if (!region.i || region.i == m->root.i) *map_put_str(&m->value_names, fresh, NULL) = id.i;
+    return id;
+}
+
+/* For build.c. */
