@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-value_id module_add_result(struct module *m, op_id op, uint32_t index, region_id region, const char *name,
-                           struct type type, struct loc loc);
-
 struct builder builder_at_end(struct module *m, region_id region, struct diag *diag) {
     return (struct builder){.m = m, .region = region, .at = UINT32_MAX, .diag = diag};
 }
@@ -147,7 +144,7 @@ op_id build_op(struct builder *b, enum op_kind kind, const value_id *operands, u
     const struct op_info *info = op_info(kind);
     while (operand_count && value_none(operands[operand_count - 1]))
         operand_count--; /* optional ones at the end */
-    const struct attr *all;
+    const struct attr *all = NULL;
     if (check_operands(b, info, operands, operand_count) != STATUS_OK) return (op_id){0};
     if (fill_attrs(b, info, attrs, attr_count, &all) != STATUS_OK) return (op_id){0};
     op_id id = new_op(b, kind, operands, operand_count);

@@ -99,4 +99,96 @@ static value_id add_value(struct module *m, enum value_kind kind, region_id regi
     return id;
 }
 
-/* For build.c. */
+value_id module_add_result(struct module *m, op_id op, uint32_t index, region_id region, const char *name,
+                           struct type type, struct loc loc) {
+    value_id id = add_value(m, VALUE_RESULT, region, name, type, loc);
+    value_get(m, id)->op = op;
+    value_get(m, id)->index = index;
+    return id;
+}
+
+bool module_rename_value(struct module *m, value_id v, const char *name) {
+    struct value *value = value_get(m, v);
+    if (!strcmp(value->name, name)) return true;
+    if (name_taken(m, value->region, name)) return false;
+    value->name = arena_strdup(&m->arena, name);
+    if (!value->region.i || value->region.i == m->root.i) *map_put_str(&m->value_names, name, NULL) = v.i;
+    return true;
+}
+
+value_id module_find_value(const struct module *m, const char *name) {
+    uint32_t *slot = map_get_str(&m->value_names, name);
+    /* An entry stays behind when a value is renamed: it counts only while the value still has that name. */
+    if (!slot || strcmp(m->values.at[*slot].name, name)) return (value_id){0};
+    return (value_id){*slot};
+}
+
+value_id module_add_input(struct module *m, const char *name, struct type type, struct loc loc) {
+    value_id id = add_value(m, VALUE_INPUT, (region_id){0}, name, type, loc);
+    value_get(m, id)->index = m->inputs.count;
+    *vec_push(&m->inputs) = id;
+    return id;
+}
+
+weight_id module_find_weight(const struct module *m, const char *name) {
+    uint32_t *slot = map_get_str(&m->weight_names, name);
+    return (weight_id){slot ? *slot : 0};
+}
+
+weight_id module_add_weight(struct module *m, const char *name, struct tensor tensor, struct loc loc) {
+    const char *fresh = arena_strdup(&m->arena, name);
+    for (uint32_t n = 1; module_find_weight(m, fresh).i; n++)
+        fresh = arena_printf(&m->arena, "%s.%u", name, n);
+    *vec_push(&m->weights) = (struct weight){fresh, tensor, loc};
+    *map_put_str(&m->weight_names, fresh, NULL) = m->weights.count - 1;
+    return (weight_id){m->weights.count - 1};
+}
+
+value_id module_parameter(struct module *m, weight_id weight) {
+    const struct weight *w = weight_get(m, weight);
+    uint64_t key = (uint64_t)weight.i | (uint64_t)1 << 63;
+    uint32_t *slot = map_put(&m->weight_names, &key, sizeof key, NULL);
+    if (*slot) return (value_id){*slot};
+    struct value *v = vec_push(&m->values);
+    v->kind = VALUE_PARAMETER;
+    v->name = w->name;
+    v->loc = w->loc;
+    v->weight = weight;
+    v->type = type_make(w->tensor.elem, dims_from_ints(&m->types, w->tensor.dim, w->tensor.rank));
+    *slot = m->values.count - 1;
+    return (value_id){*slot};
+}
+
+value_id module_add_literal(struct module *m, struct tensor tensor) {
+    struct value *v = vec_push(&m->values);
+    v->kind = VALUE_LITERAL;
+    v->name = "";
+    v->literal = tensor;
+    v->type = type_make(tensor.elem, dims_from_ints(&m->types, tensor.dim, tensor.rank));
+    return (value_id){m->values.count - 1};
+}
+
+value_id module_literal_f32(struct module *m, float value) {
+    return module_add_literal(m, tensor_scalar_f64(ELEM_f32, (double)value));
+}
+
+void module_add_output(struct module *m, const char *name, value_id value) {
+    *vec_push(&m->outputs) = (struct output){arena_strdup(&m->arena, name), value};
+}
+
+void module_add_metadata(struct module *m, const char *key, const char *value) {
+    *vec_push(&m->metadata) = (struct metadata){arena_strdup(&m->arena, key), arena_strdup(&m->arena, value)};
+}
+
+value_id region_add_argument(struct module *m, region_id region, const char *name, struct type type) {
+    value_id id = add_value(m, VALUE_ARGUMENT, region, name, type, (struct loc){0});
+    value_get(m, id)->index = region_get(m, region)->args.count;
+    *vec_push(&region_get(m, region)->args) = id;
+    return id;
+}
+
+const struct tensor *value_constant(const struct module *m, value_id v) {
+    const struct value *value = value_get(m, v);
+    if (value->kind == VALUE_PARAMETER) return &weight_get(m, value->weight)->tensor;
+    return value->kind == VALUE_LITERAL ? &value->literal : NULL;
+}

@@ -220,6 +220,9 @@ bool module_rename_value(struct module *m, value_id v, const char *name); /* fal
 void module_keep(struct module *m, void (*release)(void *), void *what);
 region_id module_add_region(struct module *m, op_id owner);
 value_id region_add_argument(struct module *m, region_id region, const char *name, struct type type);
+/* The result `index` of an op being built; the caller enters it in op.result. */
+value_id module_add_result(struct module *m, op_id op, uint32_t index, region_id region, const char *name,
+                           struct type type, struct loc loc);
 const char *module_fresh_name(struct module *m, region_id region,
                               const char *wanted); /* not yet taken by anybody */
 
