@@ -35,6 +35,7 @@ void module_free(struct module *m) {
     vec_free(&m->outputs);
     vec_free(&m->metadata);
     vec_free(&m->keep);
+    vec_free(&m->weights_files);
     map_free(&m->value_names);
     map_free(&m->weight_names);
     types_free(&m->types);
@@ -139,7 +140,7 @@ weight_id module_add_weight(struct module *m, const char *name, struct tensor te
     const char *fresh = arena_strdup(&m->arena, name);
     for (uint32_t n = 1; module_find_weight(m, fresh).i; n++)
         fresh = arena_printf(&m->arena, "%s.%u", name, n);
-    *vec_push(&m->weights) = (struct weight){fresh, tensor, loc};
+    *vec_push(&m->weights) = (struct weight){.name = fresh, .tensor = tensor, .loc = loc};
     *map_put_str(&m->weight_names, fresh, NULL) = m->weights.count - 1;
     return (weight_id){m->weights.count - 1};
 }

@@ -142,6 +142,13 @@ struct weight {
     const char *name;
     struct tensor tensor; /* owned, or a view of something that outlives the module */
     struct loc loc;
+    const char *made_by; /* how the text makes the data, as printed after `=`: "random(1)"; NULL: it comes
+                            from a weights file, or a pass computed it */
+};
+
+/* A `weights` line: `path` as written; its tensor t is the weight `prefix`.t (NULL: t). */
+struct weights_file {
+    const char *path, *prefix;
 };
 
 struct output {
@@ -171,10 +178,10 @@ struct module {
     keep; /* released by module_free, last first */
     region_id root;
     struct map value_names, weight_names;
-    const char *weights_file; /* as written after `weights`, NULL if the text named none */
-    const char *plan;         /* text of the plan block, NULL if none */
-    const char *target;       /* name of the target that assign worked for, NULL before */
-    uint64_t scratch_bytes;   /* set by plan-memory */
+    VEC(struct weights_file) weights_files;
+    const char *plan;       /* text of the plan block, NULL if none */
+    const char *target;     /* name of the target that assign worked for, NULL before */
+    uint64_t scratch_bytes; /* set by plan-memory */
 };
 
 struct module *module_new(const char *name);

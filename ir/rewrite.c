@@ -170,6 +170,10 @@ static struct tensor share(const struct tensor *tensor) {
     return view;
 }
 
+static const char *copy_text(struct module *m, const char *text) {
+    return text ? arena_strdup(&m->arena, text) : NULL;
+}
+
 struct module *module_clone(const struct module *from) {
     struct module *m = xcalloc(1, sizeof *m);
     types_copy(&m->types, &from->types);
@@ -177,13 +181,15 @@ struct module *module_clone(const struct module *from) {
     m->loc = from->loc;
     m->root = from->root;
     m->scratch_bytes = from->scratch_bytes;
-    if (from->weights_file) m->weights_file = arena_strdup(&m->arena, from->weights_file);
-    if (from->plan) m->plan = arena_strdup(&m->arena, from->plan);
-    if (from->target) m->target = arena_strdup(&m->arena, from->target);
+    m->plan = copy_text(m, from->plan);
+    m->target = copy_text(m, from->target);
     clone_vec(&m->values, &from->values);
     clone_vec(&m->ops, &from->ops);
     clone_vec(&m->weights, &from->weights);
     clone_vec(&m->inputs, &from->inputs);
+    for (uint32_t i = 0; i < from->weights_files.count; i++)
+        *vec_push(&m->weights_files) = (struct weights_file){copy_text(m, from->weights_files.at[i].path),
+                                                             copy_text(m, from->weights_files.at[i].prefix)};
     for (uint32_t i = 1; i < m->values.count; i++) {
         m->values.at[i].name = arena_strdup(&m->arena, m->values.at[i].name);
         m->values.at[i].literal = share(&m->values.at[i].literal);
@@ -191,6 +197,7 @@ struct module *module_clone(const struct module *from) {
     for (uint32_t i = 1; i < m->weights.count; i++) {
         m->weights.at[i].name = arena_strdup(&m->arena, m->weights.at[i].name);
         m->weights.at[i].tensor = share(&m->weights.at[i].tensor);
+        m->weights.at[i].made_by = copy_text(m, m->weights.at[i].made_by);
     }
     for (uint32_t i = 1; i < m->ops.count; i++) clone_op(m, &m->ops.at[i]);
     for (uint32_t i = 0; i < from->regions.count; i++) {
