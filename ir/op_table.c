@@ -1,18 +1,7 @@
-#include "ir/op.h"
+#include "ir/ops/functions.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Every function that the table names, declared from the table itself: a row without its functions does not
- * link. */
-#define OP(id, class, traits, operands, results, elems, attrs, infer_fn, eval_fn, channels_fn, footprint_fn, \
-           expand_fn, ...)                                                                                   \
-    enum status infer_fn(struct infer *);                                                                    \
-    enum status eval_fn(const struct eval *);                                                                \
-    void channels_fn(struct channel_map *);                                                                  \
-    void footprint_fn(const struct module *, const struct op *, uint32_t, const struct box *, struct box *); \
-    enum status expand_fn(struct builder *, const struct op *, value_id *);
-#include "ir/ops.def"
 
 enum status expand_none(struct builder *b, const struct op *op, value_id *out) {
     (void)b;
