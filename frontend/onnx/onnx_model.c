@@ -264,7 +264,7 @@ enum status onnx_tensor_read(struct onnx_model *model, const Onnx__TensorProto *
     TRY(read_shape(model, proto, what, diag, out));
     size_t need = tensor_bytes(out);
     if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
-        const unsigned char *bytes;
+        const unsigned char *bytes = NULL;
         TRY(outside_bytes(model, proto, what, need, diag, &bytes));
         from_bytes(bytes, out);
     } else if (proto->has_raw_data && (proto->raw_data.len || !need)) {
