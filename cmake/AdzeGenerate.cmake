@@ -52,3 +52,15 @@ function(adze_generated_stem out source)
   file(MAKE_DIRECTORY "${ADZE_GENERATED}/${directory}")
   set(${out} "${ADZE_GENERATED}/${directory}/${name}" PARENT_SCOPE)
 endfunction()
+
+# adze_embed(OUT SOURCE SYMBOL): C code that defines `const char SYMBOL[]`, the text of SOURCE with a NUL at the end.
+function(adze_embed out source symbol)
+  set(result "${ADZE_GENERATED}/${source}.c")
+  add_custom_command(
+    OUTPUT "${result}"
+    COMMAND "${CMAKE_COMMAND}" "-DSOURCE=${PROJECT_SOURCE_DIR}/${source}" "-DSYMBOL=${symbol}" "-DRESULT=${result}" -P
+            "${PROJECT_SOURCE_DIR}/cmake/Embed.cmake"
+    DEPENDS "${PROJECT_SOURCE_DIR}/${source}" "${PROJECT_SOURCE_DIR}/cmake/Embed.cmake"
+    VERBATIM)
+  set(${out} "${result}" PARENT_SCOPE)
+endfunction()

@@ -1,4 +1,4 @@
-# adze, the header of a compiled model, and the thread pool that its convenience call uses.
+# adze, the headers of compiled models, and the runtime library: thread pool, sessions, the main of --emit=exe.
 include(GNUInstallDirs)
 
 if(TARGET adze)
@@ -8,4 +8,4 @@ get_target_property(type adze_runtime TYPE)
 if(NOT type STREQUAL "INTERFACE_LIBRARY")
   install(TARGETS adze_runtime ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 endif()
-install(FILES runtime/include/adze_model.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" OPTIONAL)
+install(FILES runtime/include/adze_model.h runtime/include/adze_runtime.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")

@@ -54,6 +54,7 @@ enum program_space {
     SPACE_PORT,    /* index: the port */
     SPACE_SCRATCH, /* the arena all steps share; offsets are aligned as the kernel wants, up to 64 */
     SPACE_WEIGHTS, /* program.weights */
+    SPACE_NONE,    /* an operand left out: a null pointer; offset 0 */
 };
 struct program_operand {
     enum program_space space;
@@ -78,7 +79,7 @@ struct program_step {
  * are preferred. */
 struct program_variant {
     const char *target;            /* as the user named it, e.g. "x86-64-v3" */
-    uint64_t features;             /* what its kernels need: a set of CPU_… bits (codegen/cpu_features.h) */
+    uint64_t features;             /* what its kernels need: a set of CPU_… bits (ir/target.h), closed */
     const int64_t *lo, *hi;        /* [n_symbols], both ends included; null when the program has no symbols */
     uint64_t scratch_bytes;        /* the shared arena, at the upper bound of the symbols */
     uint64_t worker_scratch_bytes; /* for each worker */

@@ -105,7 +105,7 @@ struct adze_variant {
 /* How to run. Null in adze_call means: in the calling thread, without a clock. */
 struct adze_exec {
     uint32_t size; /* sizeof(struct adze_exec) */
-    /* How many workers take part, at least 1. Scratch memory must be enough for that many. */
+    /* How many workers take part, 1 to 65534. Scratch memory must be enough for that many. */
     uint32_t workers;
     void *pool; /* handed back to the two functions below */
     /* Calls body(ctx, item, worker) once for each item in [0, items), in any order and from any thread, and
@@ -142,6 +142,10 @@ struct adze_call {
     const struct adze_exec *exec; /* may be null */
 };
 
+/* A call with nothing filled in but its size and the variant. */
+#define ADZE_CALL_INIT                                                                                       \
+    { sizeof(struct adze_call), ADZE_SELECT, NULL, NULL, NULL, 0, NULL, NULL }
+
 struct adze_model {
     uint32_t abi;         /* ADZE_ABI. Read no other field when it differs. */
     uint32_t size;        /* sizeof(struct adze_model) when the model was compiled */
@@ -163,7 +167,7 @@ struct adze_model {
     int (*select)(const int64_t *symbols, int32_t *variant);
     /* Writes the dimensions of a port. */
     int (*shape)(uint32_t port, const int64_t *symbols, int64_t *dims);
-    /* Bytes of scratch memory that a run with so many workers needs. */
+    /* Bytes of scratch memory that a run with so many workers needs, 1 to 65534 of them. */
     int (*scratch)(int32_t variant, const int64_t *symbols, uint32_t workers, size_t *bytes);
     int (*run)(const struct adze_call *call);
 };
