@@ -1,0 +1,188 @@
+/* y = (W x + b) * s + t becomes (s W) x + (s b + t): one number for each output channel, computed in double
+ * in a fixed order. */
+#include "passes/pass.h"
+
+#include <math.h>
+
+struct affine {
+    value_id x;
+    int64_t channels;
+    double *scale, *shift; /* NULL: 1, 0 */
+};
+
+static void affine_free(struct affine *a) {
+    free(a->scale);
+    free(a->shift);
+}
+
+/* The dimension of a contraction's result that its weight's output channels run along; -1: this op folds
+ * nothing. */
+static int channel_axis(const struct module *m, const struct op *op) {
+    switch (op->kind) {
+    case OP_conv1d:
+    case OP_conv2d:
+        return 1;
+    case OP_linear:
+        return (int)type_rank(&m->types, value_get(m, op->result[0])->type) - 1;
+    default:
+        return -1;
+    }
+}
+
+static bool batchnorm_affine(const struct module *m, const struct op *op, struct affine *out) {
+    const struct tensor *p[4];
+    for (uint32_t i = 0; i < 4; i++)
+        if (!(p[i] = value_constant(m, op->operand[i + 1]))) return false;
+    int64_t n = tensor_count(p[0]);
+    *out = (struct affine){op->operand[0], n, xcalloc((size_t)n, sizeof(double)),
+                           xcalloc((size_t)n, sizeof(double))};
+    for (int64_t c = 0; c < n; c++) {
+        double s = tensor_get_f64(p[0], c) / sqrt(tensor_get_f64(p[3], c) + op_float(op, ATTR_epsilon));
+        out->scale[c] = s;
+        out->shift[c] = tensor_get_f64(p[1], c) - tensor_get_f64(p[2], c) * s;
+    }
+    return true;
+}
+
+/* Whether constant `t` has one number for each index of dimension `axis` of a value of this rank (or one
+ * number for all). */
+static bool per_channel(const struct tensor *t, uint32_t rank, uint32_t axis, int64_t channels) {
+    if (tensor_count(t) == 1) return t->rank <= rank;
+    if (tensor_count(t) != channels || t->rank > rank) return false;
+    uint32_t from_end = rank - axis;
+    return from_end <= t->rank && t->dim[t->rank - from_end] == channels;
+}
+
+static bool pointwise_affine(const struct module *m, const struct op *op, uint32_t axis, int64_t channels,
+                             struct affine *out) {
+    bool commutes = op->kind == OP_mul || op->kind == OP_add;
+    if (!commutes && op->kind != OP_sub && op->kind != OP_div) return false;
+    struct type result = value_get(m, op->result[0])->type;
+    for (uint32_t side = 1; side < 2; side--) {
+        const struct tensor *t = value_constant(m, op->operand[side]);
+        value_id x = op->operand[1 - side];
+        if (side == 0 && !commutes) return false;
+        if (!t || !elem_is_float(t->elem) || value_constant(m, x)) continue;
+        if (!per_channel(t, type_rank(&m->types, result), axis, channels)) continue;
+        if (value_get(m, x)->type.shape.i != result.shape.i) continue;
+        *out = (struct affine){.x = x, .channels = channels};
+        double **list = op->kind == OP_mul || op->kind == OP_div ? &out->scale : &out->shift;
+        *list = xcalloc((size_t)channels, sizeof(double));
+        for (int64_t c = 0; c < channels; c++) {
+            double v = tensor_get_f64(t, tensor_count(t) == 1 ? 0 : c);
+            (*list)[c] = op->kind == OP_sub ? -v : op->kind == OP_div ? 1 / v : v;
+        }
+        return true;
+    }
+    return false;
+}
+
+/* The contraction that defines v, if v has no other use and its weight and bias are float constants. */
+static const struct op *foldable(const struct module *m, value_id v, const uint32_t *uses, uint32_t known) {
+    const struct value *value = value_get(m, v);
+    if (value->kind != VALUE_RESULT || (v.i < known && uses[v.i] != 1)) return NULL;
+    const struct op *op = op_get(m, value->op);
+    if (op->erased || channel_axis(m, op) < 0 || !value_constant(m, op->operand[1])) return NULL;
+    if (op->operand_count > 2 && op->operand[2].i && !value_constant(m, op->operand[2])) return NULL;
+    return op;
+}
+
+static value_id folded_weight(struct module *m, const struct op *op, const struct affine *a) {
+    const struct value *v = value_get(m, op->operand[1]);
+    struct tensor t = tensor_copy(value_constant(m, op->operand[1]));
+    int64_t each = tensor_count(&t) / max_i64(a->channels, 1);
+    for (int64_t i = 0; a->scale && i < tensor_count(&t); i++)
+        tensor_set_f64(&t, i, tensor_get_f64(&t, i) * a->scale[i / each]);
+    return module_parameter(m,
+                            module_add_weight(m, v->kind == VALUE_LITERAL ? "folded" : v->name, t, v->loc));
+}
+
+static value_id folded_bias(struct module *m, const struct op *op, const struct affine *a) {
+    bool has = op->operand_count > 2 && op->operand[2].i;
+    const struct tensor *old = has ? value_constant(m, op->operand[2]) : NULL;
+    struct tensor t = tensor_new(value_constant(m, op->operand[1])->elem, 1, &a->channels);
+    for (int64_t c = 0; c < a->channels; c++)
+        tensor_set_f64(&t, c,
+                       (old ? tensor_get_f64(old, c) : 0) * (a->scale ? a->scale[c] : 1) +
+                           (a->shift ? a->shift[c] : 0));
+    const char *name = has && value_get(m, op->operand[2])->kind == VALUE_PARAMETER
+                           ? value_get(m, op->operand[2])->name
+                           : NULL;
+    if (!name) name = arena_printf(&m->arena, "%s.bias", value_get(m, op->operand[1])->name);
+    return module_parameter(m, module_add_weight(m, name, t, op->loc));
+}
+
+static value_id rebuild(struct module *m, op_id at, const struct op *op, const struct affine *a,
+                        struct diag *diag) {
+    value_id operands[3] = {op->operand[0], folded_weight(m, op, a), folded_bias(m, op, a)};
+    struct builder b = builder_before(m, at, diag);
+    uint32_t attrs = op_info_attrs(op_info(op->kind));
+    return build(&b, op->kind, operands, 3, op->attr, attrs, value_get(m, op_get(m, at)->result[0])->name);
+}
+
+/* A batch norm with nothing to fold into: x * s + t, with s and t of shape [c, 1, …]. */
+static value_id scale_and_shift(struct module *m, op_id at, const struct affine *a, struct diag *diag) {
+    const struct op *op = op_get(m, at);
+    struct value *result = value_get(m, op->result[0]);
+    uint32_t rank = type_rank(&m->types, result->type);
+    int64_t dim[MAX_RANK];
+    for (uint32_t i = 0; i + 1 < rank; i++) dim[i] = i ? 1 : a->channels;
+    struct tensor s = tensor_new(result->type.elem, rank - 1, dim),
+                  t = tensor_new(result->type.elem, rank - 1, dim);
+    for (int64_t c = 0; c < a->channels; c++)
+        tensor_set_f64(&s, c, a->scale[c]), tensor_set_f64(&t, c, a->shift[c]);
+    const char *name = result->name;
+    value_id x = op->operand[0];
+    struct builder b = builder_before(m, at, diag);
+    value_id sv =
+        module_parameter(m, module_add_weight(m, arena_printf(&m->arena, "%s.scale", name), s, b.loc));
+    value_id tv =
+        module_parameter(m, module_add_weight(m, arena_printf(&m->arena, "%s.shift", name), t, b.loc));
+    value_id product = build(&b, OP_mul, (value_id[]){x, sv}, 2, NULL, 0, name);
+    return product.i ? build(&b, OP_add, (value_id[]){product, tv}, 2, NULL, 0, name) : product;
+}
+
+static bool read_affine(const struct module *m, const struct op *op, const uint32_t *uses, uint32_t known,
+                        struct affine *out) {
+    if (op->kind == OP_batchnorm) return batchnorm_affine(m, op, out);
+    if (op->operand_count != 2 || op->result_count != 1) return false;
+    for (uint32_t side = 0; side < 2; side++) {
+        const struct op *before = foldable(m, op->operand[side], uses, known);
+        if (!before) continue;
+        int64_t channels = value_constant(m, before->operand[1])->dim[0];
+        if (pointwise_affine(m, op, (uint32_t)channel_axis(m, before), channels, out)) return true;
+    }
+    return false;
+}
+
+enum status pass_fold_batchnorm(struct module *m, const struct pass_options *options, struct diag *diag) {
+    (void)options;
+    uint32_t known = m->values.count, *uses = module_count_uses(m);
+    value_id *to = xcalloc(known, sizeof *to);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < region_get(m, m->root)->ops.count && status == STATUS_OK; i++) {
+        op_id id = region_get(m, m->root)->ops.at[i];
+        struct op *op = op_get(m, id);
+        for (uint32_t k = 0; k < op->operand_count; k++)
+            while (op->operand[k].i < known && to[op->operand[k].i].i) op->operand[k] = to[op->operand[k].i];
+        struct affine a;
+        if (op->erased || !read_affine(m, op, uses, known, &a)) continue;
+        uint32_t before = region_get(m, m->root)->ops.count;
+        const struct op *contraction = foldable(m, a.x, uses, known);
+        if (contraction && op->kind == OP_batchnorm && channel_axis(m, contraction) != 1) contraction = NULL;
+        value_id v = contraction ? rebuild(m, id, contraction, &a, diag) : scale_and_shift(m, id, &a, diag);
+        affine_free(&a);
+        if (!v.i) status = STATUS_FAILED;
+        i += region_get(m, m->root)->ops.count - before;
+        to[op_get(m, id)->result[0].i] = v;
+        module_erase_op(m, id);
+    }
+    for (uint32_t i = 0; i < m->outputs.count; i++) {
+        value_id *v = &m->outputs.at[i].value;
+        while (v->i < known && to[v->i].i) *v = to[v->i];
+    }
+    free(to);
+    free(uses);
+    module_remove_dead(m);
+    return status;
+}
