@@ -46,19 +46,23 @@ void channels_link(struct channel_map *map, struct channel_side a, struct channe
     if (count > 0) *vec_push(&map->links) = (struct channel_link){a, b, count};
 }
 
-static int64_t port_extent(const struct channel_map *map, uint32_t port, uint32_t dim) {
+static dim_id port_dim(const struct channel_map *map, uint32_t port, uint32_t dim) {
     value_id v = port >= PORT_RESULT ? map->op->result[port - PORT_RESULT] : map->op->operand[port];
-    struct type type = value_get(map->m, v)->type;
-    check(dim < type_rank(&map->m->types, type));
-    int64_t extent;
-    check(dim_is_const(&map->m->types, dims_at(&map->m->types, type.shape, dim), &extent));
-    return extent;
+    return dims_at(&map->m->types, value_get(map->m, v)->type.shape, dim);
 }
 
 void channels_same(struct channel_map *map, uint32_t port_a, uint32_t dim_a, uint32_t port_b,
                    uint32_t dim_b) {
-    int64_t a = port_extent(map, port_a, dim_a), b = port_extent(map, port_b, dim_b);
-    if (a != b && (a == 1 || b == 1)) return; /* broadcast: the one channel serves all */
+    const struct types *types = &map->m->types;
+    int64_t a = 0, b = 0;
+    bool known_a = dim_is_const(types, port_dim(map, port_a, dim_a), &a);
+    bool known_b = dim_is_const(types, port_dim(map, port_b, dim_b), &b);
+    if (a == 1 ? b != 1 : b == 1) return; /* broadcast: the one channel serves all */
+    if (!known_a || !known_b) {
+        channels_freeze(map, port_a, dim_a, "its extent is not known yet");
+        channels_freeze(map, port_b, dim_b, "its extent is not known yet");
+        return;
+    }
     check(a == b);
     channels_link(map, (struct channel_side){port_a, dim_a, 0, 1, 1},
                   (struct channel_side){port_b, dim_b, 0, 1, 1}, a);

@@ -20,10 +20,14 @@ MUST_USE enum status interp_run(const struct module *m, const struct tensor *inp
                                 const struct interp_options *options, struct tensor *outputs,
                                 struct diag *diag);
 
-/* Evaluates one op on concrete tensors: shape inference must have succeeded. Allocates out[0 …
- * op->result_count). Used by constant folding too. Runs fuse bodies. */
+/* Evaluates one op on concrete tensors: shape inference must have succeeded, with static types. Allocates
+ * out[0 … op->result_count). Runs fuse bodies. For constant folding: contractions are summed by ordered
+ * loops, so that the same bytes come out on every machine. */
 MUST_USE enum status interp_op(const struct module *m, const struct op *op, const struct tensor *const *in,
                                bool f64, struct tensor *out, struct diag *diag);
+
+/* Runs the body of the fuse op eval->op on eval->in: what the op's evaluation is. */
+MUST_USE enum status interp_body(const struct eval *eval);
 
 /* Binds the module's symbols to the extents of concrete inputs (module_bind_symbols), after checking rank,
  * element type and that a symbol has one value. */

@@ -55,13 +55,14 @@ MUST_USE enum status infer_axis(const struct infer *infer, enum attr_name name, 
 
 /* Reference evaluation of one op on concrete tensors. out[] is allocated (types from inference), in[] follows
  * the operands (NULL: left out). With `f64` all float tensors hold f64 whatever their declared type, and
- * nothing is rounded to it. */
+ * nothing is rounded to it. `ordered`: sums of contractions are plain loops in a fixed order, not BLAS, so
+ * that results are the same on every machine. */
 struct eval {
     const struct module *m;
     const struct op *op;
     const struct tensor *const *in;
     struct tensor *out;
-    bool f64;
+    bool f64, ordered;
     struct diag *diag;
 };
 
@@ -90,7 +91,8 @@ struct channel_map { /* filled by the op's function through the helpers below */
     VEC(struct channel_freeze) frozen;
 };
 void channels_link(struct channel_map *map, struct channel_side a, struct channel_side b, int64_t count);
-/* All channels of two whole dimensions, one to one; an operand of extent 1 that broadcasts is no link. */
+/* All channels of two whole dimensions, one to one; an operand of extent 1 that broadcasts is no link, and
+ * symbolic extents freeze. */
 void channels_same(struct channel_map *map, uint32_t port_a, uint32_t dim_a, uint32_t port_b, uint32_t dim_b);
 void channels_freeze(struct channel_map *map, uint32_t port, uint32_t dim, const char *why);
 

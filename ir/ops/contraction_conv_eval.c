@@ -1,0 +1,167 @@
+/* Evaluation of convolutions: the operand's windows as the columns of a matrix (im2col), times the kernels;
+ * and the other way round for transposed ones (a product, then col2im). */
+#include "ir/ops/conv.h"
+#include "ir/ops/functions.h"
+#include "ir/ops/gemm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of small positions that are handled at a time, so that the columns take a few megabytes at most. */
+static int64_t rows_at_a_time(const struct conv *c) {
+    enum { ELEMENTS = 1 << 20 };
+    int64_t row = max_i64(c->large_channels * conv_taps(c) * c->small[1], 1);
+    return max_i64(1, min_i64(c->small[0], ELEMENTS / row));
+}
+
+/* Every channel, tap and row of positions in [row, row + rows), in the order of the columns. */
+#define EACH_TAP_ROW(c, row, rows)                                                                           \
+    for (int64_t channel = 0; channel < (c)->large_channels; channel++)                                      \
+        for (int64_t ky = 0; ky < (c)->window[0].taps; ky++)                                                 \
+            for (int64_t kx = 0; kx < (c)->window[1].taps; kx++)                                             \
+                for (int64_t y = (row); y < (row) + (rows); y++)
+
+/* columns[(channel, ky, kx)][(y, x)] = large[channel][y * stride + …][x * stride + …], 0 in the padding. */
+#define IM2COL(name, T)                                                                                      \
+    static void name(const struct conv *c, int64_t row, int64_t rows, const T *large, T *columns) {          \
+        const struct window *h = &c->window[0], *w = &c->window[1];                                          \
+        EACH_TAP_ROW(c, row, rows) {                                                                         \
+            int64_t from_y = y * h->stride - h->before + ky * h->dilation;                                   \
+            int64_t from_x = kx * w->dilation - w->before;                                                   \
+            bool inside = from_y >= 0 && from_y < c->large[0];                                               \
+            const T *line = large + (channel * c->large[0] + (inside ? from_y : 0)) * c->large[1];           \
+            for (int64_t x = 0; x < c->small[1]; x++, from_x += w->stride)                                   \
+                *columns++ = inside && from_x >= 0 && from_x < c->large[1] ? line[from_x] : 0;               \
+        }                                                                                                    \
+    }
+/* The sums of the same mapping backwards. */
+#define COL2IM(name, T)                                                                                      \
+    static void name(const struct conv *c, int64_t row, int64_t rows, const T *columns, T *large) {          \
+        const struct window *h = &c->window[0], *w = &c->window[1];                                          \
+        EACH_TAP_ROW(c, row, rows) {                                                                         \
+            int64_t to_y = y * h->stride - h->before + ky * h->dilation;                                     \
+            int64_t to_x = kx * w->dilation - w->before;                                                     \
+            bool inside = to_y >= 0 && to_y < c->large[0];                                                   \
+            T *line = large + (channel * c->large[0] + (inside ? to_y : 0)) * c->large[1];                   \
+            for (int64_t x = 0; x < c->small[1]; x++, to_x += w->stride, columns++)                          \
+                if (inside && to_x >= 0 && to_x < c->large[1]) line[to_x] += *columns;                       \
+        }                                                                                                    \
+    }
+IM2COL(im2col_f32, float)
+IM2COL(im2col_f64, double)
+COL2IM(col2im_f32, float)
+COL2IM(col2im_f64, double)
+
+/* A 1x1 kernel without stride and padding: the columns are the operand itself. */
+static bool is_pointwise(const struct conv *c) {
+    for (int s = 0; s < CONV_SPATIAL; s++) {
+        const struct window *w = &c->window[s];
+        if (w->taps != 1 || w->stride != 1 || w->before || c->small[s] != c->large[s]) return false;
+    }
+    return true;
+}
+
+/* One image of one group. */
+struct pane {
+    enum elem elem;
+    bool ordered;
+    const struct conv *c;
+    const char *kernel; /* [small channels][large channels * taps] */
+    void *columns;      /* scratch */
+};
+
+static void convolve(const struct pane *p, const char *x, char *y) {
+    const struct conv *c = p->c;
+    size_t bytes = elem_bytes(p->elem);
+    int64_t depth = c->large_channels * conv_taps(c), step = rows_at_a_time(c);
+    struct gemm g = {
+        .elem = p->elem, .ordered = p->ordered, .accumulate = true, .m = c->small_channels, .k = depth};
+    g.a = (struct matrix){p->kernel, depth, false};
+    g.c_row = conv_small(c);
+    for (int64_t row = 0; row < c->small[0]; row += step) {
+        int64_t rows = min_i64(step, c->small[0] - row);
+        g.n = rows * c->small[1];
+        g.c = y + (size_t)(row * c->small[1]) * bytes;
+        if (is_pointwise(c)) {
+            g.b = (struct matrix){x + (size_t)(row * c->small[1]) * bytes, conv_large(c), false};
+        } else {
+            if (p->elem == ELEM_f32)
+                im2col_f32(c, row, rows, (const float *)x, p->columns);
+            else
+                im2col_f64(c, row, rows, (const double *)x, p->columns);
+            g.b = (struct matrix){p->columns, g.n, false};
+        }
+        gemm(&g);
+    }
+}
+
+static void convolve_transposed(const struct pane *p, const char *x, char *y) {
+    const struct conv *c = p->c;
+    size_t bytes = elem_bytes(p->elem);
+    int64_t depth = c->large_channels * conv_taps(c), step = rows_at_a_time(c);
+    struct gemm g = {.elem = p->elem, .ordered = p->ordered, .m = depth, .k = c->small_channels};
+    g.a = (struct matrix){p->kernel, depth, true};
+    g.c = p->columns;
+    for (int64_t row = 0; row < c->small[0]; row += step) {
+        int64_t rows = min_i64(step, c->small[0] - row);
+        g.n = g.c_row = rows * c->small[1];
+        g.b = (struct matrix){x + (size_t)(row * c->small[1]) * bytes, conv_small(c), false};
+        gemm(&g);
+        if (p->elem == ELEM_f32)
+            col2im_f32(c, row, rows, p->columns, (float *)y);
+        else
+            col2im_f64(c, row, rows, p->columns, (double *)y);
+    }
+}
+
+/* y[n][o][…] = b[o]. */
+static void fill_bias(enum elem elem, const void *bias, int64_t batch, int64_t channels, int64_t positions,
+                      void *y) {
+    for (int64_t i = 0; i < batch * channels * positions; i++) {
+        int64_t channel = i / positions % channels;
+        if (elem == ELEM_f32)
+            ((float *)y)[i] = ((const float *)bias)[channel];
+        else
+            ((double *)y)[i] = ((const double *)bias)[channel];
+    }
+}
+
+static enum status eval_either_conv(const struct eval *eval, bool transposed) {
+    const struct tensor *x = eval->in[0], *w = eval->in[1];
+    const struct tensor *b = eval->op->operand_count > 2 ? eval->in[2] : NULL;
+    TRY(gemm_check_blas(eval));
+    struct conv c = conv_of(eval->op, transposed, x->rank, x->dim, w->dim, eval->out->dim);
+    enum elem elem = gemm_elem(x->elem);
+    size_t bytes = elem_bytes(elem);
+    struct wide wx = wide_of(x), ww = wide_of(w);
+    void *y = wide_result(eval->out);
+    if (b) {
+        struct wide wb = wide_of(b);
+        fill_bias(elem, wb.at, c.batch, eval->out->dim[1], transposed ? conv_large(&c) : conv_small(&c), y);
+        wide_free(&wb);
+    }
+    int64_t depth = c.large_channels * conv_taps(&c);
+    struct pane p = {.elem = elem, .ordered = eval->ordered, .c = &c};
+    p.columns = xmalloc_aligned((size_t)(depth * rows_at_a_time(&c) * c.small[1]) * bytes);
+    size_t large = (size_t)(c.large_channels * conv_large(&c)) * bytes,
+           small = (size_t)(c.small_channels * conv_small(&c)) * bytes;
+    for (int64_t i = 0; i < c.batch * c.groups; i++) {
+        p.kernel = (const char *)ww.at + (size_t)(i % c.groups * c.small_channels * depth) * bytes;
+        if (transposed)
+            convolve_transposed(&p, (const char *)wx.at + (size_t)i * small, (char *)y + (size_t)i * large);
+        else
+            convolve(&p, (const char *)wx.at + (size_t)i * large, (char *)y + (size_t)i * small);
+    }
+    free(p.columns);
+    wide_store(eval->out, y);
+    wide_free(&wx);
+    wide_free(&ww);
+    return STATUS_OK;
+}
+
+enum status eval_conv(const struct eval *eval) {
+    return eval_either_conv(eval, false);
+}
+enum status eval_conv_transpose(const struct eval *eval) {
+    return eval_either_conv(eval, true);
+}
