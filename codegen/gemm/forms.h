@@ -1,0 +1,13 @@
+/* Problems and schedules turned into nests: all that the generator must know of convolutions and products. */
+#ifndef ADZE_CODEGEN_GEMM_FORMS_H
+#define ADZE_CODEGEN_GEMM_FORMS_H
+
+#include "codegen/gemm/nest.h"
+
+/* Each returns NULL, or the reason why the schedule does not fit the problem. `lanes`: f32 of a vector. */
+const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
+                      struct nest *out_nest);
+const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const struct schedule *s,
+                        struct nest *out_nest);
+
+#endif

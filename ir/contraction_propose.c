@@ -1,0 +1,187 @@
+/* Which schedules are worth trying: register tiles by the work they waste, boxes and order by what they read.
+ */
+#include "ir/contraction.h"
+
+enum { MOST_POINTS = 30, MOST_VECTORS = 4, FMA_PER_CYCLE = 2, LOADS_PER_CYCLE = 2, FMA_LATENCY = 4 };
+
+static uint32_t div_up(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
+static uint32_t max_u32(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+static uint32_t min_u32(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+/* Cycles of one step of the sum in a tile: arithmetic, loads, or the latency of the accumulation. */
+static double step_cycles(uint32_t points, uint32_t vectors) {
+    double fma = (double)points * vectors / FMA_PER_CYCLE;
+    double load = (double)(points + vectors) / LOADS_PER_CYCLE;
+    double most = fma > load ? fma : load;
+    return most > FMA_LATENCY ? most : FMA_LATENCY;
+}
+
+/* Cycles per step over a row of `width` points and all channels, in tiles of mr x nv vectors. */
+static double plane_cycles(uint32_t lanes, uint32_t width, uint32_t channels, uint32_t mr, uint32_t nv) {
+    uint32_t tiles = div_up(width, mr), base = width / tiles, longer = width % tiles;
+    uint32_t vectors = div_up(channels, lanes), whole = vectors / nv, rest = vectors % nv;
+    double cycles = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t points = base + (i == 0), count = i == 0 ? longer : tiles - longer;
+        if (count == 0) continue;
+        cycles += count * whole * step_cycles(points, nv);
+        if (rest) cycles += count * step_cycles(points, rest);
+    }
+    return cycles;
+}
+
+struct register_tile {
+    uint32_t mr, nv;
+    double cycles;
+};
+
+static uint32_t insert(struct register_tile t, struct register_tile *out, uint32_t count, uint32_t room) {
+    if (count == room && out[room - 1].cycles <= t.cycles) return count;
+    uint32_t at = count < room ? count++ : room - 1;
+    for (; at > 0 && out[at - 1].cycles > t.cycles; at--) out[at] = out[at - 1];
+    out[at] = t;
+    return count;
+}
+
+/* The best few register tiles for a plane, cheapest first. Between equals the larger tile wins: it reads
+ * less. */
+static uint32_t register_tiles(const struct target *target, uint32_t width, uint32_t channels,
+                               uint32_t most_mr, uint32_t most_nv, struct register_tile *out, uint32_t room) {
+    uint32_t lanes = target_lanes(target), registers = target->vector_registers, count = 0;
+    for (uint32_t nv = 1; nv <= most_nv && (nv - 1) * lanes < channels; nv++)
+        for (uint32_t mr = 1; mr <= min_u32(most_mr, width) && mr * nv + nv + 1 <= registers; mr++) {
+            double cycles = plane_cycles(lanes, width, channels, mr, nv) * (1 + 0.02 / (mr * nv));
+            count = insert((struct register_tile){mr, nv, cycles}, out, count, room);
+        }
+    return count;
+}
+
+/* Straight code of one piece of a tile must stay small beside the instruction cache. */
+static uint32_t pick_unroll(uint32_t steps, uint32_t columns, uint32_t tile) {
+    uint32_t unroll = steps;
+    while (unroll > 2 && unroll % 2 == 0 && unroll * columns * tile > 1000) unroll /= 2;
+    return unroll;
+}
+
+/* What a contraction is to the choice of boxes: `lines` pieces of points, `panels` of weights. */
+struct traffic {
+    uint32_t lines, panels;
+    double input, panel; /* bytes */
+    double l2;
+};
+
+/* Lines of an item, and the order of items: what is read again must come from L2. */
+static void pick_box(const struct traffic *t, struct schedule *s) {
+    uint32_t most = max_u32(1, (uint32_t)(0.4 * t->l2 / (t->input / t->lines)));
+    uint32_t mc = min_u32(t->lines, most);
+    s->mc = div_up(t->lines, div_up(t->lines, mc));
+    double weights = t->panel * t->panels;
+    double points_once = t->input + (weights < 0.6 * t->l2 ? weights : weights * div_up(t->lines, s->mc));
+    double weights_once = weights + (t->input < 0.6 * t->l2 ? t->input : t->input * t->panels);
+    s->order = weights_once < points_once ? SCHEDULE_WEIGHTS_OUTSIDE : SCHEDULE_POINTS_OUTSIDE;
+}
+
+/* A long panel is read again for each line: in stretches of the sum that stay near, the next one on its way.
+ * `channels` come in blocks of `block`, which are not divided. */
+static void pick_stretch(const struct traffic *t, uint32_t channels, uint32_t block, struct schedule *s) {
+    if (t->panel <= 0.125 * t->l2 || s->mc < 2) return;
+    uint32_t blocks = max_u32(1, channels / block);
+    uint32_t stretches = min_u32(blocks, max_u32(1, (uint32_t)(t->panel / (0.0625 * t->l2))));
+    s->kc = div_up(blocks, stretches) * block;
+    if (s->kc >= blocks * block) s->kc = 0;
+    s->prefetch |= SCHEDULE_PREFETCH_WEIGHTS;
+}
+
+/* Bytes of the input that are read at all: strides larger than the kernel leave gaps. */
+static double conv_input_bytes(const struct conv_problem *p) {
+    uint32_t rows = min_u32(p->h, conv_out_height(p) * min_u32(p->kh, p->stride[0]));
+    uint32_t columns = min_u32(p->w, conv_out_width(p) * min_u32(p->kw, p->stride[1]));
+    return 4.0 * p->c / p->groups * rows * columns;
+}
+
+static uint32_t propose_conv(const struct conv_problem *p, const struct target *target, struct proposal *out,
+                             uint32_t room) {
+    struct register_tile tiles[4];
+    uint32_t lanes = target_lanes(target), oh = conv_out_height(p), ow = conv_out_width(p);
+    uint32_t c = p->c / p->groups, o = p->o / p->groups, block = p->blocked ? lanes : 1, count = 0;
+    bool flat = conv_is_flat(p);
+    uint32_t n = register_tiles(target, flat ? oh * ow : ow, o, MOST_POINTS, MOST_VECTORS, tiles, 4);
+    double k = (double)c * p->kh * p->kw;
+    for (uint32_t i = 0; i < n && count < room; i++) {
+        uint32_t mr = tiles[i].mr, nr = tiles[i].nv * lanes;
+        if (p->groups > 1 && o % nr) continue;
+        struct schedule s = {.mr = mr, .nr = nr, .nc = 1, .prefetch = SCHEDULE_PREFETCH_POINTS};
+        struct traffic t = {.lines = flat ? div_up(oh * ow, mr) : oh,
+                            .panels = div_up(o, nr),
+                            .input = conv_input_bytes(p),
+                            .panel = 4 * k * nr,
+                            .l2 = (double)target_l2_bytes(target)};
+        pick_box(&t, &s);
+        pick_stretch(&t, c, block, &s);
+        s.unroll = pick_unroll(block, p->kw, mr * tiles[i].nv);
+        double cycles = tiles[i].cycles * k * (flat ? 1 : oh) * p->groups * p->n;
+        out[count++] = (struct proposal){s, cycles};
+    }
+    return count;
+}
+
+/* One row of outputs in registers, as long as they and a row of weights fit. */
+static uint32_t propose_depthwise(const struct conv_problem *p, const struct target *target,
+                                  struct proposal *out) {
+    uint32_t lanes = target_lanes(target), ow = conv_out_width(p), oh = conv_out_height(p);
+    uint32_t spare = target->vector_registers - 2 - min_u32(p->kw, target->vector_registers / 2);
+    uint32_t mr = min_u32(min_u32(ow, spare), 16);
+    uint32_t mr_even = div_up(ow, div_up(ow, mr));
+    double cycles = (double)p->n * div_up(p->c, lanes) * oh * ow * p->kh * p->kw / FMA_PER_CYCLE;
+    *out = (struct proposal){{.mr = mr_even, .nr = lanes, .nc = 1}, cycles};
+    return 1;
+}
+
+enum { MATMUL_UNROLL = 8 };
+
+static uint32_t propose_matmul(const struct matmul_problem *p, const struct target *target,
+                               struct proposal *out, uint32_t room) {
+    struct register_tile tiles[4];
+    uint32_t lanes = target_lanes(target), count = 0;
+    /* Rows whose distance is a multiple of 2 KiB share a few sets of L1: no more of them than it has ways. */
+    uint32_t most_mr = p->k % 512 == 0 ? 6 : MOST_POINTS;
+    /* A single row is bound by streaming the weights: wide panels, so that many loads are on their way. */
+    uint32_t most_nv = p->m == 1 ? 8 : MOST_VECTORS;
+    uint32_t n = register_tiles(target, p->m, p->n, most_mr, most_nv, tiles, 4);
+    double outer = 1;
+    for (uint32_t i = 0; i < p->n_outer; i++) outer *= p->outer[i].trips;
+    for (uint32_t i = 0; i < n && count < room; i++) {
+        uint32_t mr = tiles[i].mr, nr = tiles[i].nv * lanes;
+        struct schedule s = {.mr = mr, .nr = nr, .nc = 1};
+        struct traffic t = {.lines = div_up(p->m, mr),
+                            .panels = div_up(p->n, nr),
+                            .input = 4.0 * p->m * p->k,
+                            .panel = 4.0 * p->k * nr,
+                            .l2 = (double)target_l2_bytes(target)};
+        pick_box(&t, &s);
+        pick_stretch(&t, p->k, MATMUL_UNROLL, &s);
+        if (!p->packed) s.prefetch = 0;
+        s.unroll = MATMUL_UNROLL;
+        out[count++] = (struct proposal){s, tiles[i].cycles * p->k * outer};
+    }
+    return count;
+}
+
+uint32_t contraction_propose(const struct contraction *c, const struct target *target, struct proposal *out,
+                             uint32_t room) {
+    switch (c->kind) {
+    case CONTRACTION_CONV:
+        return propose_conv(&c->conv, target, out, room);
+    case CONTRACTION_DEPTHWISE:
+        return propose_depthwise(&c->conv, target, out);
+    case CONTRACTION_MATMUL:
+        return propose_matmul(&c->matmul, target, out, room);
+    }
+    return 0;
+}
