@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-void gen_init(struct gen *g, LLVMModuleRef module, LLVMBuilderRef b, LLVMValueRef fn, uint32_t lanes,
-              uint32_t registers, bool fma) {
+void gen_init(struct gen *g, LLVMBuilderRef b, LLVMValueRef fn, const struct dot *dot) {
+    LLVMModuleRef module = LLVMGetGlobalParent(fn);
     LLVMContextRef c = LLVMGetModuleContext(module);
     LLVMTypeRef f32 = LLVMFloatTypeInContext(c);
     *g = (struct gen){
@@ -16,10 +16,10 @@ void gen_init(struct gen *g, LLVMModuleRef module, LLVMBuilderRef b, LLVMValueRe
         .i64 = LLVMInt64TypeInContext(c),
         .f32 = f32,
         .ptr = LLVMPointerTypeInContext(c, 0),
-        .vec = LLVMVectorType(f32, lanes),
-        .lanes = lanes,
-        .registers = registers,
-        .fma = fma,
+        .vec = LLVMVectorType(f32, dot->lanes),
+        .lanes = dot->lanes,
+        .registers = dot->registers,
+        .fma = dot->fused,
     };
 }
 

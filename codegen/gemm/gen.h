@@ -3,6 +3,8 @@
 #ifndef ADZE_CODEGEN_GEMM_GEN_H
 #define ADZE_CODEGEN_GEMM_GEN_H
 
+#include "codegen/gemm/dot.h"
+
 #include <llvm-c/Core.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,8 +27,7 @@ struct gen {
 };
 
 /* Fills g for a builder that stands in a block of fn. */
-void gen_init(struct gen *g, LLVMModuleRef module, LLVMBuilderRef b, LLVMValueRef fn, uint32_t lanes,
-              uint32_t registers, bool fma);
+void gen_init(struct gen *g, LLVMBuilderRef b, LLVMValueRef fn, const struct dot *dot);
 
 LLVMValueRef gen_i32(const struct gen *g, uint32_t v);
 LLVMValueRef gen_i64(const struct gen *g, int64_t v);
