@@ -1,7 +1,7 @@
 /* Dimensions as polynomials: a sum of terms coefficient * product of atoms, where an atom is a symbol or a
  * floor division of polynomials that did not simplify. Sorted terms make equal polynomials equal bytes, so
  * interning decides equality. */
-#include "ir/types.h"
+#include "ir/print.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -280,19 +280,12 @@ void dims_copy_nodes(struct types *to, const struct types *from) {
     }
 }
 
-/* -- printing -- */
-static bool is_identifier(const char *name) {
-    if (!*name || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", *name)) return false;
-    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")] == 0;
-}
-
+/* -- printing: terms and factors in the order of their texts, since handles depend on what was made first --
+ */
 static void print_atom(const struct types *types, uint32_t atom, struct str *out) {
     const struct dim_node *n = node(types, (dim_id){atom});
     if (n->kind == DIM_SYMBOL) {
-        if (is_identifier(n->symbol))
-            str_add(out, n->symbol);
-        else
-            str_add_quoted(out, n->symbol);
+        print_name(out, n->symbol);
         return;
     }
     str_add(out, "((");
@@ -302,27 +295,75 @@ static void print_atom(const struct types *types, uint32_t atom, struct str *out
     str_add(out, "))");
 }
 
+static int compare_texts(const void *a, const void *b) {
+    const struct str *x = a, *y = b;
+    return strcmp(str_text(x), str_text(y));
+}
+
+/* "h * w"; "" for the constant term. */
+static struct str factors_text(const struct types *types, const struct dim_term *term) {
+    struct str factor[MAX_FACTORS] = {{0}}, text = {0};
+    int count = 0;
+    for (; count < MAX_FACTORS && term->atom[count]; count++)
+        print_atom(types, term->atom[count], &factor[count]);
+    qsort(factor, (size_t)count, sizeof *factor, compare_texts);
+    for (int i = 0; i < count; i++) {
+        str_printf(&text, "%s%s", i ? " * " : "", str_text(&factor[i]));
+        str_free(&factor[i]);
+    }
+    return text;
+}
+
+struct printed_term {
+    struct str factors; /* first, for compare_texts */
+    int64_t coefficient;
+};
+
+static void print_term(const struct printed_term *t, bool first, struct str *out) {
+    int64_t c = t->coefficient;
+    if (first)
+        str_add(out, c < 0 ? "-" : "");
+    else
+        str_add(out, c < 0 ? " - " : " + ");
+    uint64_t magnitude = c < 0 ? -(uint64_t)c : (uint64_t)c;
+    if (!t->factors.length)
+        str_printf(out, "%llu", (unsigned long long)magnitude);
+    else if (magnitude == 1)
+        str_add(out, str_text(&t->factors));
+    else
+        str_printf(out, "%llu * %s", (unsigned long long)magnitude, str_text(&t->factors));
+}
+
 void dim_print(const struct types *types, dim_id dim, struct str *out) {
     if (!dim.i) {
         str_add(out, "?");
         return;
     }
     struct dim_term term[MAX_TERMS];
+    struct printed_term printed[MAX_TERMS];
     uint32_t count = terms_of(types, dim, term);
     if (!count) str_add(out, "0");
-    for (uint32_t k = 0; k < count; k++) {
-        const struct dim_term *t = &term[count - 1 - k]; /* the constant last */
-        int64_t c = t->coefficient;
-        if (k)
-            str_add(out, c < 0 ? " - " : " + ");
-        else if (c < 0)
-            str_add(out, "-");
-        uint64_t magnitude = c < 0 ? -(uint64_t)c : (uint64_t)c;
-        bool plain = magnitude == 1 && t->atom[0];
-        if (!plain) str_printf(out, "%llu", (unsigned long long)magnitude);
-        for (int f = 0; f < MAX_FACTORS && t->atom[f]; f++) {
-            if (f || !plain) str_add(out, " * ");
-            print_atom(types, t->atom[f], out);
-        }
+    for (uint32_t i = 0; i < count; i++)
+        printed[i] = (struct printed_term){factors_text(types, &term[i]), term[i].coefficient};
+    qsort(printed, count, sizeof *printed, compare_texts);
+    bool constant = count && !printed[0].factors.length; /* comes last */
+    for (uint32_t i = constant; i < count; i++) print_term(&printed[i], i == constant, out);
+    if (constant) print_term(&printed[0], count == 1, out);
+    for (uint32_t i = 0; i < count; i++) str_free(&printed[i].factors);
+}
+
+void dim_each_symbol(const struct types *types, dim_id dim,
+                     void (*visit)(void *ctx, dim_id symbol, const char *name), void *ctx) {
+    if (!dim.i) return;
+    const struct dim_node *n = node(types, dim);
+    if (n->kind == DIM_SYMBOL) {
+        visit(ctx, dim, n->symbol);
+    } else if (n->kind == DIM_DIVISION) {
+        dim_each_symbol(types, n->dividend, visit, ctx);
+        dim_each_symbol(types, n->divisor, visit, ctx);
+    } else {
+        for (uint32_t t = 0; t < n->count; t++)
+            for (int f = 0; f < MAX_FACTORS && n->term[t].atom[f]; f++)
+                dim_each_symbol(types, (dim_id){n->term[t].atom[f]}, visit, ctx);
     }
 }

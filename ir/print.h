@@ -10,5 +10,6 @@ void print_op(const struct module *m, op_id op,
               struct str *out); /* one op as a line (a fuse with its body), for messages */
 /* `name` as the language spells it: bare when it is an identifier and no reserved word, quoted otherwise. */
 void print_name(struct str *out, const char *name);
+bool print_is_bare_name(const char *name);
 
 #endif

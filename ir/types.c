@@ -282,10 +282,10 @@ static void print_sparse(struct sparse s, struct str *out) {
     case SPARSE_NONE:
         break;
     case SPARSE_CSR:
-        str_add(out, " csr");
+        str_add(out, " csr()");
         break;
     case SPARSE_BITMASK:
-        str_add(out, " bitmask");
+        str_add(out, " bitmask()");
         break;
     case SPARSE_BLOCK:
         str_printf(out, " block(%u, %u)", s.a, s.b);

@@ -113,6 +113,9 @@ dim_id dim_substitute(struct types *types, dim_id dim,
                       bool (*lookup)(void *ctx, const char *name, int64_t *value), void *ctx);
 /* The first symbol in `dim`, NULL if it has none. */
 const char *dim_first_symbol(const struct types *types, dim_id dim);
+/* Visits every occurrence of a symbol in `dim`. */
+void dim_each_symbol(const struct types *types, dim_id dim,
+                     void (*visit)(void *ctx, dim_id symbol, const char *name), void *ctx);
 void dim_print(const struct types *types, dim_id dim,
                struct str *out); /* parses back: 4, batch, (h + 1) / 2 */
 

@@ -113,7 +113,7 @@ void str_add_f32(struct str *s, float value) {
     char text[40];
     for (int digits = 1; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value) break;
+        if ((float)strtod(text, NULL) == value) break; /* as readers do: no strtof there */
     }
     add_as_float(s, text);
 }
