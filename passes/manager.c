@@ -7,9 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#define PASS(id, name, function, ...) pass_fn function;
-#include "passes/passes.def"
-
 #define OPT(name, kind, fallback, doc)                                                                       \
     { #name, PASS_OPTION_##kind, fallback, doc }
 #define OPTIONS(...) (__VA_ARGS__, {NULL, PASS_OPTION_NONE, NULL, NULL})

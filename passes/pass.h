@@ -56,6 +56,10 @@ struct pass_info {
 const struct pass_info *pass_info(enum pass_kind kind);
 enum pass_kind pass_by_name(const char *name); /* PASS_NONE */
 
+/* The functions of the table, each in a file of its own. */
+#define PASS(id, name, function, ...) pass_fn function;
+#include "passes/passes.def"
+
 /* -- pipelines -- */
 struct pipeline_hooks {
     /* Called after each pass; `changed` says whether the printed module differs (only computed if
