@@ -47,6 +47,10 @@ const char *pass_text(const struct pass_options *options, const char *name);
 
 typedef enum status pass_fn(struct module *m, const struct pass_options *options, struct diag *diag);
 
+/* The passes' functions. */
+#define PASS(id, name, function, ...) pass_fn function;
+#include "passes/passes.def"
+
 struct pass_info {
     const char *name;
     pass_fn *run;
