@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TERMS = 16, MAX_FACTORS = 4 };
+enum { MAX_TERMS = 16, MAX_FACTORS = DIM_FACTORS };
 
 /* atom[]: sorted node ids of symbols and divisions, 0-padded at the end. */
 struct dim_term {
@@ -251,6 +251,14 @@ dim_id dim_substitute(struct types *types, dim_id dim, bool (*lookup)(void *, co
         sum = dim_add(types, sum, product);
     }
     return sum;
+}
+
+bool dim_factors(const struct types *types, dim_id dim, int64_t *constant, dim_id factor[DIM_FACTORS]) {
+    struct dim_term term[MAX_TERMS] = {{0}};
+    if (!dim.i || terms_of(types, dim, term) > 1) return false;
+    *constant = term[0].coefficient;
+    for (int f = 0; f < DIM_FACTORS; f++) factor[f] = (dim_id){term[0].atom[f]};
+    return true;
 }
 
 const char *dim_first_symbol(const struct types *types, dim_id dim) {

@@ -51,6 +51,13 @@ static dim_id port_dim(const struct channel_map *map, uint32_t port, uint32_t di
     return dims_at(&map->m->types, value_get(map->m, v)->type.shape, dim);
 }
 
+int64_t channels_extent(struct channel_map *map, uint32_t port, uint32_t dim) {
+    int64_t extent;
+    if (dim_is_const(&map->m->types, port_dim(map, port, dim), &extent)) return extent;
+    channels_freeze(map, port, dim, "its extent is not known yet");
+    return -1;
+}
+
 void channels_same(struct channel_map *map, uint32_t port_a, uint32_t dim_a, uint32_t port_b,
                    uint32_t dim_b) {
     const struct types *types = &map->m->types;

@@ -67,9 +67,10 @@ struct eval {
 };
 
 /* Channel mapping, for pruning: which slices along a dimension stand or fall together. For i < count:
- * channels a.start + i·a.stride + [0, a.chunk) of dimension a.dim of a.port are tied to the same of b. A
- * dimension that no link names may lose channels on its own side only where the op contracts it on both
- * operands (that is a link between the operands). A port is an operand (0 …) or a result (PORT_RESULT + 0 …).
+ * channels a.start + i·a.stride + [0, a.chunk) of dimension a.dim of a.port are tied to the same of b
+ * (strides may be negative). A dimension that no link names may lose channels on its own side only where the
+ * op contracts it on both operands (that is a link between the operands). A port is an operand (0 …) or a
+ * result (PORT_RESULT + 0 …).
  */
 enum { PORT_RESULT = 1 << 16 };
 struct channel_side {
@@ -91,6 +92,8 @@ struct channel_map { /* filled by the op's function through the helpers below */
     VEC(struct channel_freeze) frozen;
 };
 void channels_link(struct channel_map *map, struct channel_side a, struct channel_side b, int64_t count);
+/* The extent of a dimension; -1, and the dimension frozen, if it is symbolic. */
+int64_t channels_extent(struct channel_map *map, uint32_t port, uint32_t dim);
 /* All channels of two whole dimensions, one to one; an operand of extent 1 that broadcasts is no link, and
  * symbolic extents freeze. */
 void channels_same(struct channel_map *map, uint32_t port_a, uint32_t dim_a, uint32_t port_b, uint32_t dim_b);

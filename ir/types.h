@@ -111,6 +111,10 @@ int64_t dim_hi(const struct types *types, dim_id dim);
 /* `dim` with every symbol replaced by lookup(ctx, name), where that returns true. */
 dim_id dim_substitute(struct types *types, dim_id dim,
                       bool (*lookup)(void *ctx, const char *name, int64_t *value), void *ctx);
+/* True if `dim` is a constant times at most DIM_FACTORS symbols or divisions, which go to factor[] in a fixed
+ * order, followed by 0. */
+enum { DIM_FACTORS = 4 };
+bool dim_factors(const struct types *types, dim_id dim, int64_t *constant, dim_id factor[DIM_FACTORS]);
 /* The first symbol in `dim`, NULL if it has none. */
 const char *dim_first_symbol(const struct types *types, dim_id dim);
 /* Visits every occurrence of a symbol in `dim`. */

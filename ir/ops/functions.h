@@ -1,5 +1,5 @@
-/* Every function that the op table names, declared from the table itself: a row without its functions does not
- * link. Their contracts are in op.h. */
+/* Every function that the op table names, declared from the table itself: a row without its functions does
+ * not link. Their contracts are in op.h. */
 #ifndef ADZE_IR_OPS_FUNCTIONS_H
 #define ADZE_IR_OPS_FUNCTIONS_H
 

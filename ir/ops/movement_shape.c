@@ -1,0 +1,301 @@
+/* Ops that keep the elements in their row-major order: reshape, flatten, squeeze, unsqueeze. */
+#include "ir/ops/shape.h"
+
+#include <string.h>
+
+/* -- inference -- */
+
+/* The dimension that a -1 stands for: the product of the operand's dimensions divided by that of the others.
+ * Dimensions that occur on both sides cancel, what is left must divide exactly. 0 when that is not known. */
+static dim_id remaining_dim(struct types *types, dims_id from, const dim_id *dims, uint32_t rank,
+                            uint32_t rest) {
+    dim_id whole = dim_const(types, 1), known = whole;
+    bool used[MAX_RANK] = {false};
+    for (uint32_t i = 0; i < dims_rank(types, from); i++) {
+        uint32_t j = 0;
+        while (j < rank && (j == rest || used[j] || !dim_same(dims[j], dims_at(types, from, i)))) j++;
+        if (j < rank)
+            used[j] = true;
+        else
+            whole = dim_mul(types, whole, dims_at(types, from, i));
+    }
+    for (uint32_t j = 0; j < rank; j++)
+        if (j != rest && !used[j]) known = dim_mul(types, known, dims[j]);
+    if (!whole.i || !known.i) return (dim_id){0};
+    dim_id quotient = dim_floor_div(types, whole, known);
+    return quotient.i && dim_same(dim_mul(types, quotient, known), whole) ? quotient : (dim_id){0};
+}
+
+static enum status infer_rest(struct infer *infer, dim_id *dims, uint32_t rank, uint32_t rest) {
+    struct types *types = &infer->m->types;
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t extent;
+        if (i != rest && dim_is_const(types, dims[i], &extent) && extent == 0)
+            return infer_error(infer, "a dimension of -1 is not determined beside one of extent 0");
+    }
+    struct type x = infer_operand(infer, 0);
+    dim_id found = remaining_dim(types, x.shape, dims, rank, rest);
+    if (!found.i)
+        return infer_error(infer,
+                           "the extent of dimension %u, given as -1, does not follow from the shape %s", rest,
+                           infer_shape_text(infer, x.shape));
+    dims[rest] = found;
+    return STATUS_OK;
+}
+
+enum status infer_reshape(struct infer *infer) {
+    struct types *types = &infer->m->types;
+    struct type x = infer_operand(infer, 0);
+    dims_id shape = op_attr(infer->op, ATTR_shape)->dims;
+    uint32_t rank = dims_rank(types, shape), rest = UINT32_MAX;
+    dim_id dims[MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t extent;
+        dims[i] = dims_at(types, shape, i);
+        if (!dim_is_const(types, dims[i], &extent) || extent >= 0) continue;
+        if (extent != -1 || rest != UINT32_MAX)
+            return infer_error(infer, "shape is %s, expected extents of at least 0 and at most one -1",
+                               infer_shape_text(infer, shape));
+        rest = i;
+    }
+    if (rest != UINT32_MAX) TRY(infer_rest(infer, dims, rank, rest));
+    dim_id have = dims_product(types, x.shape, 0, dims_rank(types, x.shape)), want = dim_const(types, 1);
+    for (uint32_t i = 0; i < rank; i++) want = dim_mul(types, want, dims[i]);
+    if (!have.i || !want.i) return infer_error(infer, "the number of elements is too large");
+    if (!dim_same(have, want))
+        return infer_error(infer, "the operand has %s elements, shape %s has %s", infer_dim_text(infer, have),
+                           infer_shape_text(infer, shape), infer_dim_text(infer, want));
+    return infer_result(infer, 0, x.elem, dims, rank);
+}
+
+enum status infer_flatten(struct infer *infer) {
+    struct types *types = &infer->m->types;
+    struct type x = infer_operand(infer, 0);
+    uint32_t rank = type_rank(types, x);
+    int64_t axis = op_int(infer->op, ATTR_axis), from_start = axis < 0 ? axis + rank : axis;
+    if (from_start < 0 || from_start > rank)
+        return infer_error(infer, "axis is %lld, expected one of -%u to %u for rank %u", (long long)axis,
+                           rank, rank, rank);
+    dim_id dims[2] = {dims_product(types, x.shape, 0, (uint32_t)from_start),
+                      dims_product(types, x.shape, (uint32_t)from_start, rank)};
+    return infer_result(infer, 0, x.elem, dims, 2);
+}
+
+enum status infer_squeeze(struct infer *infer) {
+    struct types *types = &infer->m->types;
+    struct type x = infer_operand(infer, 0);
+    uint32_t rank = type_rank(types, x), kept = 0, set;
+    bool all = op_attr(infer->op, ATTR_axes)->ints.count == 0;
+    TRY(infer_axes(infer, rank, &set));
+    dim_id dims[MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) {
+        dim_id dim = dims_at(types, x.shape, i);
+        bool one = dim_lo(types, dim) == 1 && dim_hi(types, dim) == 1;
+        if (all && !one && !dim_is_const(types, dim, NULL) && dim_lo(types, dim) <= 1 &&
+            dim_hi(types, dim) >= 1)
+            return infer_error(
+                infer, "whether dimension %u (%s) has extent 1 is not known; name the dimensions in axes", i,
+                infer_dim_text(infer, dim));
+        if (!all && (set >> i & 1) && !one)
+            return infer_error(infer, "dimension %u has extent %s, expected 1", i,
+                               infer_dim_text(infer, dim));
+        if (!one || !(set >> i & 1)) dims[kept++] = dim;
+    }
+    return infer_result(infer, 0, x.elem, dims, kept);
+}
+
+enum status infer_unsqueeze(struct infer *infer) {
+    struct types *types = &infer->m->types;
+    struct type x = infer_operand(infer, 0);
+    uint32_t added = op_attr(infer->op, ATTR_axes)->ints.count, rank = type_rank(types, x), set = 0, next = 0;
+    if (added > MAX_RANK - rank)
+        return infer_error(infer, "the result would have rank %u, at most %d is supported", rank + added,
+                           MAX_RANK);
+    if (added) TRY(infer_axes(infer, rank + added, &set));
+    dim_id dims[MAX_RANK];
+    for (uint32_t i = 0; i < rank + added; i++)
+        dims[i] = set >> i & 1 ? dim_const(types, 1) : dims_at(types, x.shape, next++);
+    return infer_result(infer, 0, x.elem, dims, rank + added);
+}
+
+/* -- evaluation -- */
+enum status eval_copy(const struct eval *eval) {
+    const struct tensor *x = eval->in[0];
+    struct tensor *y = &eval->out[0];
+    check(tensor_bytes(x) == tensor_bytes(y));
+    if (tensor_bytes(x)) memcpy(y->data, x->data, tensor_bytes(x));
+    return STATUS_OK;
+}
+
+/* -- groups: the shortest runs of neighbouring dimensions with equal products on both sides -- */
+struct group {
+    uint32_t a, a_end, b, b_end; /* dimensions [a, a_end) of the operand are [b, b_end) of the result */
+};
+
+struct two_shapes {
+    const struct types *types;
+    dims_id shape_a, shape_b;
+    uint32_t rank_a, rank_b;
+    int64_t a[MAX_RANK], b[MAX_RANK]; /* -1: symbolic */
+};
+
+static struct two_shapes shapes_of(const struct module *m, const struct op *op) {
+    struct two_shapes s = {&m->types, operand_type(m, op, 0).shape, result_type(m, op, 0).shape, 0, 0, {0},
+                           {0}};
+    s.rank_a = dims_rank(s.types, s.shape_a);
+    s.rank_b = dims_rank(s.types, s.shape_b);
+    for (uint32_t i = 0; i < s.rank_a; i++)
+        if (!dim_is_const(s.types, dims_at(s.types, s.shape_a, i), &s.a[i])) s.a[i] = -1;
+    for (uint32_t i = 0; i < s.rank_b; i++)
+        if (!dim_is_const(s.types, dims_at(s.types, s.shape_b, i), &s.b[i])) s.b[i] = -1;
+    return s;
+}
+
+/* A product of dimensions: a constant and how often each symbol or division occurs in it. */
+struct product {
+    int64_t constant;
+    uint32_t count;
+    dim_id factor[MAX_RANK * DIM_FACTORS];
+};
+
+static bool product_of(const struct types *types, dims_id shape, uint32_t from, uint32_t to,
+                       struct product *out) {
+    *out = (struct product){.constant = 1};
+    for (uint32_t i = from; i < to; i++) {
+        int64_t constant;
+        dim_id factor[DIM_FACTORS];
+        if (!dim_factors(types, dims_at(types, shape, i), &constant, factor)) return false;
+        if (!mul_i64(out->constant, constant, &out->constant)) return false;
+        for (int f = 0; f < DIM_FACTORS && factor[f].i; f++) out->factor[out->count++] = factor[f];
+    }
+    return true;
+}
+
+static bool same_product(struct product a, const struct product *b) {
+    if (a.constant != b->constant || a.count != b->count) return false;
+    for (uint32_t i = 0; i < b->count; i++) { /* strike each factor of b out of a */
+        uint32_t j = 0;
+        while (j < a.count && !dim_same(a.factor[j], b->factor[i])) j++;
+        if (j == a.count) return false;
+        a.factor[j] = a.factor[--a.count];
+    }
+    return true;
+}
+
+/* The next group from (g->a_end, g->b_end) on; false at the end. Dimensions of extent 1 that are left over at
+ * the end of one side form no group. A sum of symbols is a factor like any other only where it stands alone.
+ */
+static bool next_group(const struct two_shapes *s, struct group *g) {
+    uint32_t a = g->a_end, b = g->b_end;
+    if (a == s->rank_a || b == s->rank_b) return false;
+    *g = (struct group){a, a + 1, b, b + 1};
+    if (dim_same(dims_at(s->types, s->shape_a, a), dims_at(s->types, s->shape_b, b))) return true;
+    uint32_t most = s->rank_a - a + s->rank_b - b;
+    for (uint32_t total = 3; total <= most; total++)
+        for (uint32_t n = 1; n < total; n++) {
+            struct product pa, pb;
+            if (a + n > s->rank_a || b + total - n > s->rank_b) continue;
+            if (!product_of(s->types, s->shape_a, a, a + n, &pa) ||
+                !product_of(s->types, s->shape_b, b, b + total - n, &pb) || !same_product(pa, &pb))
+                continue;
+            *g = (struct group){a, a + n, b, b + total - n};
+            return true;
+        }
+    *g = (struct group){a, s->rank_a, b, s->rank_b}; /* all the rest */
+    return true;
+}
+
+/* -- channels -- */
+
+/* The first dimension of [from, to) that has more than one channel; `to` if there is none. */
+static uint32_t major_dim(const int64_t *extent, uint32_t from, uint32_t to) {
+    while (from < to && extent[from] == 1) from++;
+    return from;
+}
+
+static void freeze_inner(struct channel_map *map, uint32_t port, const int64_t *extent, uint32_t from,
+                         uint32_t to) {
+    for (uint32_t i = from; i < to; i++)
+        if (extent[i] != 1)
+            channels_freeze(map, port, i, "is an inner part of a dimension that is split or merged");
+}
+
+/* A group moves its outermost dimensions in whole slices: one slice of the side with fewer is a chunk of the
+ * other. Inner dimensions are spread over all slices and stay as they are. */
+static void channels_group(struct channel_map *map, const struct two_shapes *s, const struct group *g) {
+    uint32_t a = major_dim(s->a, g->a, g->a_end), b = major_dim(s->b, g->b, g->b_end);
+    freeze_inner(map, 0, s->a, a + 1, g->a_end);
+    freeze_inner(map, PORT_RESULT, s->b, b + 1, g->b_end);
+    if (a == g->a_end || b == g->b_end) return;
+    int64_t extent_a = channels_extent(map, 0, a), extent_b = channels_extent(map, PORT_RESULT, b);
+    int64_t count = min_i64(extent_a, extent_b);
+    if (count <= 0 || extent_a % count || extent_b % count) {
+        if (extent_a >= 0) channels_freeze(map, 0, a, "is regrouped into slices of another size");
+        if (extent_b >= 0) channels_freeze(map, PORT_RESULT, b, "is regrouped into slices of another size");
+        return;
+    }
+    int64_t chunk_a = extent_a / count, chunk_b = extent_b / count;
+    channels_link(map, (struct channel_side){0, a, 0, chunk_a, chunk_a},
+                  (struct channel_side){PORT_RESULT, b, 0, chunk_b, chunk_b}, count);
+}
+
+void channels_reshape(struct channel_map *map) {
+    struct two_shapes s = shapes_of(map->m, map->op);
+    struct group g = {0, 0, 0, 0};
+    while (next_group(&s, &g)) channels_group(map, &s, &g);
+}
+
+/* -- footprint -- */
+struct reach { /* smallest box so far of the operand's dimensions [a, a_end) */
+    const struct two_shapes *s;
+    const struct group *g;
+    struct box *out;
+    bool any;
+};
+
+/* Adds the elements first to last of the group, counted in row-major order. The outer coordinates that both
+ * ends share are fixed; the first that differs takes the range between them, and all inside it are whole. */
+static void reach_add(struct reach *r, int64_t first, int64_t last) {
+    int64_t inner = extent_product(r->s->a, r->g->a, r->g->a_end);
+    bool fixed = true;
+    for (uint32_t i = r->g->a; i < r->g->a_end; i++) {
+        inner /= r->s->a[i];
+        int64_t lo = 0, hi = r->s->a[i];
+        if (fixed) {
+            lo = first / inner % r->s->a[i];
+            hi = last / inner % r->s->a[i] + 1;
+            fixed = hi == lo + 1;
+        }
+        r->out->lo[i] = r->any ? min_i64(r->out->lo[i], lo) : lo;
+        r->out->hi[i] = r->any ? max_i64(r->out->hi[i], hi) : hi;
+    }
+    r->any = true;
+}
+
+/* All runs of the result's box in dimensions [d, b_end): `at` is the position of the outer ones. `run` is the
+ * first dimension from which the box is one contiguous run. */
+static void reach_runs(struct reach *r, const struct box *result, uint32_t d, uint32_t run, int64_t at) {
+    int64_t inner = extent_product(r->s->b, d + 1, r->g->b_end);
+    at *= r->s->b[d];
+    if (d == run) {
+        reach_add(r, (at + result->lo[d]) * inner, (at + result->hi[d]) * inner - 1);
+        return;
+    }
+    for (int64_t i = result->lo[d]; i < result->hi[d]; i++) reach_runs(r, result, d + 1, run, at + i);
+}
+
+void footprint_reshape(const struct module *m, const struct op *op, uint32_t operand,
+                       const struct box *result, struct box *out) {
+    (void)operand;
+    struct two_shapes s = shapes_of(m, op);
+    *out = box_none(s.rank_a);
+    if (box_empty(result)) return;
+    *out = box_all(m, op->operand[0]);
+    struct group g = {0, 0, 0, 0};
+    while (next_group(&s, &g)) {
+        struct reach reach = {&s, &g, out, false};
+        uint32_t run = g.b_end - 1;
+        while (run > g.b && result->lo[run] == 0 && result->hi[run] == s.b[run]) run--;
+        reach_runs(&reach, result, g.b, run, 0);
+    }
+}
