@@ -77,6 +77,18 @@ function(adze_link_private target)
   endif()
 endfunction()
 
+# adze_shared_twin(LIBRARY): the same library, shared, for callers in other languages.
+function(adze_shared_twin name)
+  get_target_property(type ${name} TYPE)
+  if(NOT type STREQUAL "INTERFACE_LIBRARY")
+    add_library(${name}_shared SHARED $<TARGET_PROPERTY:${name},SOURCES>)
+    set_target_properties(${name}_shared PROPERTIES OUTPUT_NAME "${name}" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+    target_include_directories(${name}_shared PRIVATE $<TARGET_PROPERTY:${name},INCLUDE_DIRECTORIES>)
+    target_compile_options(${name}_shared PRIVATE -fvisibility=default)
+    target_link_libraries(${name}_shared PRIVATE $<TARGET_PROPERTY:${name},INTERFACE_LINK_LIBRARIES>)
+  endif()
+endfunction()
+
 # adze_executable(NAME FOLDER OUTPUT_DIRECTORY LIBRARY...): one program from all sources of a folder, which sees all.
 function(adze_executable name folder output)
   adze_glob(sources ${folder} c)

@@ -1,0 +1,202 @@
+"""Measures compiled models beside onnxruntime: same file, same input, one run, rounds interleaved, the least time counts.
+
+Outputs are compared before anything is timed. The multiply-add peak of a core is measured in the same run.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from tools import adze, compiled, macs, pool, reference
+from tools.bench_cases import CASES, ROOT
+
+OUTPUT = ROOT / "docs" / "benchmarks.md"
+TOLERANCE = 1e-4  # of the largest output
+# Between two slices, so that a peer's worker threads stop spinning before the other one is timed.
+PAUSE = 0.03
+
+
+@dataclasses.dataclass
+class Timing:
+    threads: int
+    peer_ms: float
+    adze_ms: float
+
+
+@dataclasses.dataclass
+class Result:
+    title: str
+    macs: int
+    compilation: adze.Compiled | None = None
+    error: float = 0
+    timings: list = dataclasses.field(default_factory=list)
+    failure: str = ""
+
+
+class Failure(Exception):
+    pass
+
+
+def compare(got, want):
+    """The largest difference, relative to the largest magnitude of the peer's output."""
+    worst = 0.0
+    for ours, theirs in zip(got, want, strict=True):
+        if ours.shape != theirs.shape:
+            raise Failure(f"shape {ours.shape} instead of {theirs.shape}")
+        scale = max(float(np.abs(theirs).max()), np.finfo(np.float32).tiny)
+        worst = max(worst, float(np.abs(ours.astype(np.float64) - theirs).max()) / scale)
+    if not worst <= TOLERANCE:
+        raise Failure(f"outputs differ by {worst:.1e} of the largest")
+    return worst
+
+
+def least(call, seconds):
+    """The least time of one call, calling for about so many seconds, and at least twice."""
+    best, start, calls = float("inf"), time.perf_counter(), 0
+    while True:
+        before = time.perf_counter()
+        call()
+        now = time.perf_counter()
+        best, calls = min(best, now - before), calls + 1
+        if now - start > seconds and calls >= 2:
+            return best
+
+
+def interleave(calls, rounds, seconds):
+    """The least time of each of several calls in milliseconds, in rounds that take turns."""
+    best = [float("inf")] * len(calls)
+    for call in calls:
+        call()
+    for turn in range(rounds):
+        order = range(len(calls)) if turn % 2 == 0 else reversed(range(len(calls)))
+        for index in order:
+            time.sleep(PAUSE)
+            best[index] = min(best[index], least(calls[index], seconds))
+    return [1e3 * value for value in best]
+
+
+def measure(case, threads, rounds, seconds):
+    result = Result(case.title, macs.count(case.peer, case.feeds))
+    try:
+        result.compilation = adze.compile_model(case.source, adze.BUILD / "bench" / case.name, *case.options)
+        model = compiled.Model(result.compilation.library)
+        want = reference.session(case.peer).run(case.outputs, case.feeds)
+        result.error = compare(list(model.run(**case.feeds).values())[: len(want)], want)
+        for count in threads:
+            session = reference.session(case.peer, count)
+            with pool.Pool(count) as workers:
+                plan = model.plan(case.feeds, workers=count, executor=workers.executor)
+                calls = [lambda: session.run(case.outputs, case.feeds), plan]
+                result.timings.append(Timing(count, *interleave(calls, rounds, seconds)))
+    except (Failure, adze.CompileError, compiled.ModelError, OSError) as problem:
+        result.failure = " ".join(str(problem).splitlines()[:2])
+    return result
+
+
+def machine():
+    """(CPU name, ISA, multiply-adds a second of one core in 1e9)"""
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    peak = json.loads(subprocess.run([adze.BUILD / "bin/bench/fma_peak"], capture_output=True, check=True).stdout)
+    return (names or ["unknown"])[0], peak["isa"], peak["gmacs"]
+
+
+def row(result, timing, gmacs):
+    def share(ms):
+        return f"{100 * result.macs / (ms * 1e6 * gmacs * timing.threads):.0f}%"
+
+    cells = [
+        result.title,
+        str(timing.threads),
+        f"{timing.peer_ms:.2f}",
+        f"{timing.adze_ms:.2f}",
+        f"{timing.adze_ms / timing.peer_ms:.2f}",
+        share(timing.peer_ms),
+        share(timing.adze_ms),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def speed_table(results, gmacs):
+    yield "| model | threads | onnxruntime, ms | adze, ms | adze / onnxruntime | onnxruntime, of peak | adze, of peak |"
+    yield "|---|---|---|---|---|---|---|"
+    for result in results:
+        yield from (row(result, timing, gmacs) for timing in result.timings)
+        if result.failure:
+            yield f"| {result.title} | | | | {result.failure} | | |"
+
+
+def compile_table(results):
+    yield "| model | seconds | peak memory, MiB | library, MiB | largest difference |"
+    yield "|---|---|---|---|---|"
+    for result in results:
+        made = result.compilation
+        if made and not result.failure:
+            size = made.library.stat().st_size / 2**20
+            yield f"| {result.title} | {made.seconds:.1f} | {made.peak_bytes / 2**20:.0f} | {size:.1f} | {result.error:.1e} |"
+
+
+def report(results, about, command):
+    import onnxruntime
+
+    cpu, isa, gmacs = about
+    yield "# Benchmarks"
+    yield ""
+    yield f"Written by `{command}`, on {cpu} ({isa}, {os.cpu_count()} CPUs). onnxruntime {onnxruntime.__version__} with its"
+    yield "default optimisations ran beside it in the same run, on the same model and input; outputs were compared first, rounds"
+    yield "alternate, the least time counts. *Of peak* is the share of the multiply-adds that so many cores can do at most:"
+    yield f"a loop of nothing else made {gmacs:.1f} thousand million a second on one core in this run."
+    yield ""
+    yield from speed_table(results, gmacs)
+    yield ""
+    yield "## Compiling"
+    yield ""
+    yield "`adze compile` of the same files, with the default options; the difference is to onnxruntime's output, relative to its"
+    yield "largest element."
+    yield ""
+    yield from compile_table(results)
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: all of {', '.join(CASES)}")
+    parser.add_argument("--threads", default="1,2", help="comma separated (default: 1,2)")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each side (default: 12)")
+    parser.add_argument("--seconds", type=float, default=0.25, help="length of a turn (default: 0.25)")
+    parser.add_argument("-o", "--output", help="file to write (default: docs/benchmarks.md when all models are measured)")
+    arguments = parser.parse_args()
+    for name in arguments.models:
+        if name not in CASES:
+            parser.error(f"unknown model {name}")
+    return arguments
+
+
+def main():
+    arguments = parse()
+    threads = [int(count) for count in arguments.threads.split(",")]
+    about, results = machine(), []
+    for name in arguments.models or CASES:
+        result = measure(CASES[name](), threads, arguments.rounds, arguments.seconds)
+        results.append(result)
+        for line in [row(result, timing, about[2]) for timing in result.timings] or [f"{name}: {result.failure}"]:
+            print(line, flush=True)
+    text = "\n".join(report(results, about, " ".join(["./dev bench", *sys.argv[1:]]))) + "\n"
+    output = arguments.output or (None if arguments.models else OUTPUT)
+    if output:
+        pathlib.Path(output).parent.mkdir(exist_ok=True)
+        pathlib.Path(output).write_text(text)
+    return 1 if any(result.failure for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
