@@ -233,7 +233,7 @@ static void print_run(const struct program *p, const struct names *names, struct
 
 static void print_example(const struct program *p, const struct names *names, bool weights, struct str *out) {
     static const char margin[] = " *     ";
-    str_printf(out, " * Example:\n *\n");
+    str_printf(out, " * Example%s:\n *\n", weights ? ", with the runtime library" : "");
     for (uint32_t i = 0; i < p->n_ports; i++) {
         const struct program_port *port = &p->ports[i];
         char *upper = upper_case(names->port[i]);
@@ -246,8 +246,7 @@ static void print_example(const struct program *p, const struct names *names, bo
     str_printf(out, "%show.scratch = aligned_alloc(ADZE_ALIGN, how.scratch_bytes);\n", margin);
     if (weights)
         str_printf(out,
-                   "%sif (adze_weights_open(&%s_model, \"%s.weights\", &how.weights) != ADZE_OK) exit(1);"
-                   " /* adze_runtime.h */\n",
+                   "%sif (adze_weights_open(&%s_model, \"%s.weights\", &how.weights) != ADZE_OK) exit(1);\n",
                    margin, names->prefix, names->prefix);
     str_printf(out, "%sint code = %s_run(&how", margin, names->prefix);
     for (uint32_t i = 0; i < p->n_symbols; i++) str_printf(out, ", %lld", (long long)p->symbols[i].hi);
