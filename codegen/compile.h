@@ -4,10 +4,7 @@
 #define ADZE_CODEGEN_COMPILE_H
 
 #include "codegen/emit.h"
-#include "ir/candidate.h"
-
-/* The kernels that this code generation has, for the pass assign. */
-extern const struct kernel_library codegen_library;
+#include "ir/module.h"
 
 /* The module has been through fuse, assign and plan-memory for options->target. Contractions that end in
  * generic loops leave a remark. */

@@ -3,6 +3,7 @@
  * wants. Inputs and outputs of the model are plain. */
 #include "passes/pass.h"
 
+#include "passes/candidates.h"
 #include "passes/pbqp.h"
 
 #include <string.h>
@@ -25,12 +26,6 @@ struct assigner {
     struct map relayouts; /* (value, layout) -> value */
 };
 
-/* A plain kernel for everything: what there is without a kernel library. */
-static uint32_t propose_plain(struct module *m, const struct op *op, struct candidate *out) {
-    *out = (struct candidate){.in = arena_array(&m->arena, layout_id, op->operand_count + 1), .cost_ns = 1};
-    return 1;
-}
-
 static bool is_plain(const struct candidate *c, const struct op *op) {
     bool plain = c->out.i == 0;
     for (uint32_t i = 0; i < op->operand_count; i++) plain = plain && c->in[i].i == 0;
@@ -40,14 +35,13 @@ static bool is_plain(const struct candidate *c, const struct op *op) {
 static void collect(struct assigner *a, uint32_t position, op_id id) {
     struct candidate all[MAX_CANDIDATES];
     struct module *m = a->m;
-    const struct kernel_library *k = a->env ? a->env->kernels : NULL;
-    uint32_t n = 0;
-    if (k && a->env->target) n = k->propose(k->ctx, m, id, a->env->target, all, MAX_CANDIDATES);
+    uint32_t n = candidates_of(m, id, a->env ? a->env->target : NULL, all, MAX_CANDIDATES), kept = 0;
     const struct op *op = op_get(m, id);
-    uint32_t kept = 0;
     for (uint32_t i = 0; i < n; i++)
         if (!a->plain_only || is_plain(&all[i], op)) all[kept++] = all[i];
-    if (!kept) kept = propose_plain(m, op, all);
+    if (!kept) /* every candidate wants a layout that was forbidden */
+        all[kept++] = (struct candidate){.in = arena_array(&m->arena, layout_id, op->operand_count + 1),
+                                         .why_slow = "only plain layouts are allowed"};
     a->candidate[position] = arena_copy(&m->arena, all, kept * sizeof *all);
     a->candidates[position] = kept;
     a->position[id.i] = position;

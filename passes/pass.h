@@ -4,8 +4,8 @@
 #ifndef ADZE_PASSES_PASS_H
 #define ADZE_PASSES_PASS_H
 
-#include "ir/candidate.h"
 #include "ir/op.h"
+#include "ir/target.h"
 
 enum pass_kind {
     PASS_NONE,
@@ -32,7 +32,6 @@ struct pass_option_spec {
 /* What the world gives to passes; all of it may be missing but `target`, which assign needs. */
 struct pass_env {
     const struct target *target;
-    const struct kernel_library *kernels;
 };
 
 struct pass_options {
