@@ -12,13 +12,11 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-
 from tools import adze, compiled, macs, pool, reference
+from tools.agree import TOLERANCE, Disagreement, difference
 from tools.bench_cases import CASES, ROOT
 
 OUTPUT = ROOT / "docs" / "benchmarks.md"
-TOLERANCE = 1e-4  # of the largest output
 # Between two slices, so that a peer's worker threads stop spinning before the other one is timed.
 PAUSE = 0.03
 
@@ -40,20 +38,11 @@ class Result:
     failure: str = ""
 
 
-class Failure(Exception):
-    pass
-
-
 def compare(got, want):
     """The largest difference, relative to the largest magnitude of the peer's output."""
-    worst = 0.0
-    for ours, theirs in zip(got, want, strict=True):
-        if ours.shape != theirs.shape:
-            raise Failure(f"shape {ours.shape} instead of {theirs.shape}")
-        scale = max(float(np.abs(theirs).max()), np.finfo(np.float32).tiny)
-        worst = max(worst, float(np.abs(ours.astype(np.float64) - theirs).max()) / scale)
+    worst = max(difference(ours, theirs) for ours, theirs in zip(got, want, strict=True))
     if not worst <= TOLERANCE:
-        raise Failure(f"outputs differ by {worst:.1e} of the largest")
+        raise Disagreement(f"outputs differ by {worst:.1e} of the largest")
     return worst
 
 
@@ -95,7 +84,7 @@ def measure(case, threads, rounds, seconds):
                 plan = model.plan(case.feeds, workers=count, executor=workers.executor)
                 calls = [lambda: session.run(case.outputs, case.feeds), plan]
                 result.timings.append(Timing(count, *interleave(calls, rounds, seconds)))
-    except (Failure, adze.CompileError, compiled.ModelError, OSError) as problem:
+    except (Disagreement, adze.CompileError, compiled.ModelError, OSError) as problem:
         result.failure = " ".join(str(problem).splitlines()[:2])
     return result
 

