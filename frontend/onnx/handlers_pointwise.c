@@ -1,0 +1,290 @@
+/* Ops that work element by element. */
+#include "frontend/onnx/importer.h"
+
+#include <math.h>
+#include <string.h>
+
+/* -- one operand, no parameters, one IR op -- */
+#define UNARY(name)                                                                                          \
+    enum status import_##name(struct node *n) {                                                              \
+        return node_result(n, emit1(n, OP_##name, node_in(n, 0)));                                           \
+    }
+UNARY(relu)
+UNARY(sigmoid)
+UNARY(tanh)
+UNARY(erf)
+UNARY(exp)
+UNARY(log)
+UNARY(sqrt)
+UNARY(reciprocal)
+UNARY(sin)
+UNARY(cos)
+UNARY(neg)
+UNARY(abs)
+UNARY(sign)
+UNARY(floor)
+UNARY(ceil)
+UNARY(round)
+UNARY(softplus)
+UNARY(hard_swish)
+UNARY(not )
+
+enum status import_leaky_relu(struct node *n) {
+    double alpha = node_float(n, "alpha", 0.01);
+    return node_result(n, emit1_with(n, OP_leaky_relu, node_in(n, 0), attr_float(ATTR_alpha, alpha)));
+}
+
+enum status import_elu(struct node *n) {
+    double alpha = node_float(n, "alpha", 1.0);
+    return node_result(n, emit1_with(n, OP_elu, node_in(n, 0), attr_float(ATTR_alpha, alpha)));
+}
+
+enum status import_hard_sigmoid(struct node *n) {
+    double alpha = node_float(n, "alpha", 0.2), beta = node_float(n, "beta", 0.5);
+    return node_result(n, emit1_with(n, OP_hard_sigmoid, node_in(n, 0), attr_float(ATTR_alpha, alpha),
+                                     attr_float(ATTR_beta, beta)));
+}
+
+enum status import_gelu(struct node *n) {
+    static const char *const words[] = {"none", "tanh", NULL};
+    static const enum keyword keywords[] = {KEYWORD_none, KEYWORD_tanh};
+    uint32_t approximate;
+    TRY(node_word(n, "approximate", words, 0, &approximate));
+    return node_result(
+        n, emit1_with(n, OP_gelu, node_in(n, 0), attr_keyword(ATTR_approximate, keywords[approximate])));
+}
+
+enum status import_cast(struct node *n) {
+    char text[16];
+    int64_t to = node_int(n, "to", 0);
+    (void)node_int(n, "saturate", 1); /* of float8 only */
+    (void)node_attr(n, "round_mode");
+    enum elem elem = to == (int32_t)to ? onnx_elem((int32_t)to) : ELEM_NONE;
+    if (!elem) return unsupported(n, "Cast to %s", onnx_elem_text((int32_t)to, text));
+    ref x = node_in(n, 0);
+    if (ref_elem(n->im, x) == elem) return node_result(n, x);
+    return node_result(n, emit1_with(n, OP_cast, x, attr_elem(ATTR_to, elem)));
+}
+
+enum status import_cast_like(struct node *n) {
+    (void)node_int(n, "saturate", 1);
+    ref x = node_in(n, 0);
+    enum elem elem = ref_elem(n->im, node_in(n, 1));
+    if (ref_elem(n->im, x) == elem) return node_result(n, x);
+    return node_result(n, emit1_with(n, OP_cast, x, attr_elem(ATTR_to, elem)));
+}
+
+enum status import_identity(struct node *n) {
+    return node_result(n, node_in(n, 0));
+}
+
+/* At inference the identity; its mask, if anybody wants it, is all true. */
+enum status import_dropout(struct node *n) {
+    ref x = node_in(n, 0), training = node_in(n, 2);
+    (void)node_float(n, "ratio", 0.5);
+    (void)node_int(n, "seed", 0);
+    if (!ref_none(training)) {
+        const struct tensor *t = ref_constant(n->im, training);
+        if (!t || tensor_count(t) != 1 || tensor_get_i64(t, 0))
+            return unsupported(n, "Dropout in training mode");
+    }
+    if (node_wants(n, 1)) {
+        dim_id dims[MAX_RANK];
+        uint32_t rank = ref_rank(n->im, x);
+        for (uint32_t i = 0; i < rank; i++) dims[i] = ref_dim(n->im, x, i);
+        struct attr shape = node_attr_dims(n, ATTR_shape, dims, rank);
+        ref mask = emit1_with(n, OP_expand, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_bool, 1)), shape);
+        if (ref_none(mask)) return STATUS_FAILED;
+        node_out(n, 1, mask);
+    }
+    return node_result(n, x);
+}
+
+/* -- clip -- */
+
+/* Bounds of integers beyond 2^53 do not survive as floats; those go through min and max. */
+static bool fits_attr(const struct importer *im, enum elem elem, ref bound) {
+    const struct tensor *t = ref_none(bound) ? NULL : ref_constant(im, bound);
+    if (ref_none(bound)) return true;
+    if (!t || tensor_count(t) != 1) return false;
+    if (!elem_is_int(elem)) return !isnan(tensor_get_f64(t, 0));
+    return tensor_get_i64(t, 0) >= -((int64_t)1 << 53) && tensor_get_i64(t, 0) <= (int64_t)1 << 53 &&
+           (elem != ELEM_u64 || tensor_get_i64(t, 0) >= 0);
+}
+
+enum status import_clip(struct node *n) {
+    ref x = node_in(n, 0), low = node_in(n, 1), high = node_in(n, 2);
+    if (n->opset < 11) { /* attributes, whose defaults are the type's limits */
+        double lo = node_float(n, "min", -INFINITY), hi = node_float(n, "max", INFINITY);
+        return node_result(n, emit1_with(n, OP_clip, x, attr_float(ATTR_min, lo), attr_float(ATTR_max, hi)));
+    }
+    if (ref_none(low) && ref_none(high)) return node_result(n, x);
+    enum elem elem = ref_elem(n->im, x);
+    if (fits_attr(n->im, elem, low) && fits_attr(n->im, elem, high)) {
+        double lo, hi;
+        TRY(node_float_or_input(n, "min", 1, -INFINITY, &lo));
+        TRY(node_float_or_input(n, "max", 2, INFINITY, &hi));
+        return node_result(n, emit1_with(n, OP_clip, x, attr_float(ATTR_min, lo), attr_float(ATTR_max, hi)));
+    }
+    if (!ref_none(low)) x = emit2(n, OP_max, x, low);
+    if (!ref_none(high)) x = emit2(n, OP_min, x, high);
+    return node_result(n, x);
+}
+
+/* -- made of several ops -- */
+static ref number(struct node *n, ref like, double value) {
+    return ref_f64(n->im, ref_elem(n->im, like), value);
+}
+
+enum status import_selu(struct node *n) {
+    double alpha = node_float(n, "alpha", 1.67326319217681884765625);
+    double gamma = node_float(n, "gamma", 1.05070102214813232421875);
+    ref x = node_in(n, 0);
+    return node_result(
+        n, emit2(n, OP_mul, emit1_with(n, OP_elu, x, attr_float(ATTR_alpha, alpha)), number(n, x, gamma)));
+}
+
+/* max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) = alpha * elu(x / alpha) with elu's alpha 1, for alpha >
+ * 0. */
+enum status import_celu(struct node *n) {
+    double alpha = node_float(n, "alpha", 1.0);
+    ref x = node_in(n, 0), unit = number(n, x, alpha);
+    if (!(alpha > 0)) return unsupported(n, "Celu with alpha <= 0");
+    return node_result(
+        n,
+        emit2(n, OP_mul, emit1_with(n, OP_elu, emit2(n, OP_div, x, unit), attr_float(ATTR_alpha, 1)), unit));
+}
+
+enum status import_softsign(struct node *n) {
+    ref x = node_in(n, 0);
+    return node_result(n, emit2(n, OP_div, x, emit2(n, OP_add, emit1(n, OP_abs, x), number(n, x, 1))));
+}
+
+enum status import_thresholded_relu(struct node *n) {
+    double alpha = node_float(n, "alpha", 1.0);
+    ref x = node_in(n, 0);
+    return node_result(n,
+                       emit3(n, OP_where, emit2(n, OP_greater, x, number(n, x, alpha)), x, number(n, x, 0)));
+}
+
+/* x + bias below -lambd, x - bias above lambd, 0 between; in floats, as integers have no other meaning here.
+ */
+enum status import_shrink(struct node *n) {
+    double lambd = node_float(n, "lambd", 0.5), bias = node_float(n, "bias", 0);
+    ref x = node_in(n, 0);
+    if (!elem_is_float(ref_elem(n->im, x))) return unsupported(n, "Shrink of integers");
+    ref below = emit2(n, OP_less, x, number(n, x, -lambd)),
+        above = emit2(n, OP_greater, x, number(n, x, lambd));
+    ref high = emit3(n, OP_where, above, emit2(n, OP_sub, x, number(n, x, bias)), number(n, x, 0));
+    return node_result(n, emit3(n, OP_where, below, emit2(n, OP_add, x, number(n, x, bias)), high));
+}
+
+enum status import_mish(struct node *n) {
+    ref x = node_in(n, 0);
+    return node_result(n, emit2(n, OP_mul, x, emit1(n, OP_tanh, emit1(n, OP_softplus, x))));
+}
+
+enum status import_tan(struct node *n) {
+    ref x = node_in(n, 0);
+    return node_result(n, emit2(n, OP_div, emit1(n, OP_sin, x), emit1(n, OP_cos, x)));
+}
+
+/* (e^x -+ e^-x) / 2 */
+static enum status hyperbolic(struct node *n, enum op_kind combine) {
+    ref x = node_in(n, 0), up = emit1(n, OP_exp, x), down = emit1(n, OP_exp, emit1(n, OP_neg, x));
+    return node_result(n, emit2(n, OP_mul, emit2(n, combine, up, down), number(n, x, 0.5)));
+}
+enum status import_sinh(struct node *n) {
+    return hyperbolic(n, OP_sub);
+}
+enum status import_cosh(struct node *n) {
+    return hyperbolic(n, OP_add);
+}
+
+/* NaN alone differs from itself. */
+enum status import_isnan(struct node *n) {
+    ref x = node_in(n, 0);
+    return node_result(n, emit1(n, OP_not, emit2(n, OP_equal, x, x)));
+}
+
+enum status import_isinf(struct node *n) {
+    bool negative = node_int(n, "detect_negative", 1) != 0, positive = node_int(n, "detect_positive", 1) != 0;
+    ref x = node_in(n, 0);
+    ref up = emit2(n, OP_equal, x, number(n, x, positive ? INFINITY : NAN));
+    ref down = emit2(n, OP_equal, x, number(n, x, negative ? -INFINITY : NAN));
+    return node_result(n, emit2(n, OP_or, up, down));
+}
+
+/* -- two and more operands -- */
+#define BINARY(name)                                                                                         \
+    enum status import_##name(struct node *n) {                                                              \
+        return node_result(n, emit2(n, OP_##name, node_in(n, 0), node_in(n, 1)));                            \
+    }
+BINARY(add)
+BINARY(sub)
+BINARY(mul)
+BINARY(div)
+BINARY(prelu)
+BINARY(and)
+BINARY(or)
+BINARY(xor)
+BINARY(equal)
+BINARY(less)
+BINARY(less_equal)
+BINARY(greater)
+BINARY(greater_equal)
+
+enum status import_where(struct node *n) {
+    return node_result(n, emit3(n, OP_where, node_in(n, 0), node_in(n, 1), node_in(n, 2)));
+}
+
+/* fmod = 1 is C's remainder, of the dividend's sign; the IR's mod is that for floats and the floor kind for
+ * integers. */
+enum status import_mod(struct node *n) {
+    bool fmod = node_int(n, "fmod", 0) != 0;
+    ref a = node_in(n, 0), b = node_in(n, 1);
+    if (!fmod && elem_is_float(ref_elem(n->im, a))) return node_error(n, "floats need fmod = 1");
+    if (!fmod || elem_is_float(ref_elem(n->im, a))) return node_result(n, emit2(n, OP_mod, a, b));
+    return node_result(n, emit2(n, OP_sub, a, emit2(n, OP_mul, b, emit2(n, OP_div, a, b))));
+}
+
+/* The result has the base's type. An integer base with a float exponent is computed in f64. */
+enum status import_pow(struct node *n) {
+    ref a = node_in(n, 0), b = node_in(n, 1);
+    enum elem base = ref_elem(n->im, a), exponent = ref_elem(n->im, b);
+    if (base == exponent) return node_result(n, emit2(n, OP_pow, a, b));
+    enum elem in = elem_is_int(base) && elem_is_float(exponent) ? ELEM_f64 : base;
+    if (in != base) a = emit1_with(n, OP_cast, a, attr_elem(ATTR_to, in));
+    if (in != exponent) b = emit1_with(n, OP_cast, b, attr_elem(ATTR_to, in));
+    ref y = emit2(n, OP_pow, a, b);
+    if (in != base) y = emit1_with(n, OP_cast, y, attr_elem(ATTR_to, base));
+    return node_result(n, y);
+}
+
+static ref fold_left(struct node *n, enum op_kind kind) {
+    ref y = node_in(n, 0);
+    for (uint32_t i = 1; i < n->proto->n_input; i++) {
+        ref x = node_in(n, i);
+        if (ref_none(x)) {
+            node_error(n, "input %u is missing", i);
+            return (ref){0};
+        }
+        y = emit2(n, kind, y, x);
+    }
+    return y;
+}
+
+enum status import_min(struct node *n) {
+    return node_result(n, fold_left(n, OP_min));
+}
+enum status import_max(struct node *n) {
+    return node_result(n, fold_left(n, OP_max));
+}
+enum status import_sum(struct node *n) {
+    return node_result(n, fold_left(n, OP_add));
+}
+enum status import_mean(struct node *n) {
+    ref sum = fold_left(n, OP_add);
+    if (ref_none(sum) || n->proto->n_input == 1) return node_result(n, sum);
+    return node_result(n, emit2(n, OP_div, sum, number(n, sum, (double)n->proto->n_input)));
+}

@@ -1,0 +1,213 @@
+/* Shapes and constants: what is known at import. */
+#include "frontend/onnx/importer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+/* -- constants -- */
+enum { LARGEST_MADE = 1 << 26 }; /* elements of a tensor made here */
+
+static enum status constant_numbers(struct node *n, const Onnx__AttributeProto *a, enum elem elem,
+                                    size_t count, bool list) {
+    struct tensor t = tensor_new(elem, list ? 1 : 0, (const int64_t[]){(int64_t)count});
+    for (size_t i = 0; i < count; i++) {
+        if (elem == ELEM_f32)
+            ((float *)t.data)[i] = list ? a->floats[i] : a->f;
+        else
+            ((int64_t *)t.data)[i] = list ? a->ints[i] : a->i;
+    }
+    return node_result(n, ref_of_tensor(n->im, t));
+}
+
+enum status import_constant(struct node *n) {
+    const Onnx__AttributeProto *a;
+    if ((a = node_attr(n, "value"))) {
+        struct tensor t;
+        if (!a->t) return node_error(n, "attribute 'value' is not a tensor");
+        TRY(onnx_tensor_read(n->im->model, a->t, n->label, n->im->diag, &t));
+        return node_result(n, ref_of_tensor(n->im, t));
+    }
+    if ((a = node_attr(n, "value_float"))) return constant_numbers(n, a, ELEM_f32, 1, false);
+    if ((a = node_attr(n, "value_int"))) return constant_numbers(n, a, ELEM_i64, 1, false);
+    if ((a = node_attr(n, "value_floats"))) return constant_numbers(n, a, ELEM_f32, a->n_floats, true);
+    if ((a = node_attr(n, "value_ints"))) return constant_numbers(n, a, ELEM_i64, a->n_ints, true);
+    if (node_attr(n, "sparse_value")) return unsupported(n, "Constant with a sparse value");
+    if (node_attr(n, "value_string") || node_attr(n, "value_strings"))
+        return unsupported(n, "Constant with text");
+    return node_error(n, "it has no value");
+}
+
+enum status import_constant_of_shape(struct node *n) {
+    const Onnx__AttributeProto *a = node_attr(n, "value");
+    dim_id dims[MAX_RANK];
+    uint32_t rank;
+    struct tensor value = tensor_scalar_f64(ELEM_f32, 0);
+    TRY(node_dims(n, 0, dims, MAX_RANK, &rank));
+    if (a) {
+        tensor_free(&value);
+        if (!a->t) return node_error(n, "attribute 'value' is not a tensor");
+        TRY(onnx_tensor_read(n->im->model, a->t, n->label, n->im->diag, &value));
+        if (tensor_count(&value) != 1)
+            return node_error(n, "attribute 'value' has %" PRId64 " elements, expected one",
+                              tensor_count(&value));
+        value.rank = 0;
+    }
+    return node_result(
+        n, emit1_with(n, OP_expand, ref_of_tensor(n->im, value), node_attr_dims(n, ATTR_shape, dims, rank)));
+}
+
+enum status import_range(struct node *n) {
+    const struct tensor *in[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        in[i] = ref_constant(n->im, node_in(n, i));
+        if (!in[i] || tensor_count(in[i]) != 1) return unsupported(n, "Range whose bounds are not constants");
+    }
+    enum elem elem = in[0]->elem;
+    double start = tensor_get_f64(in[0], 0), limit = tensor_get_f64(in[1], 0),
+           delta = tensor_get_f64(in[2], 0);
+    double count = ceil((limit - start) / delta);
+    if (!(delta != 0) || !(count < LARGEST_MADE)) return node_error(n, "a range of %g numbers", count);
+    int64_t length = count > 0 ? (int64_t)count : 0;
+    struct tensor t = tensor_new(elem, 1, &length);
+    for (int64_t i = 0; i < length; i++) {
+        if (elem_is_int(elem))
+            tensor_set_i64(&t, i, tensor_get_i64(in[0], 0) + i * tensor_get_i64(in[2], 0));
+        else
+            tensor_set_f64(&t, i, start + (double)i * delta);
+    }
+    return node_result(n, ref_of_tensor(n->im, t));
+}
+
+/* The two innermost extents, which must be known. */
+static enum status matrix_size(struct node *n, ref x, int64_t *rows, int64_t *columns) {
+    struct types *types = &n->im->m->types;
+    uint32_t rank = ref_rank(n->im, x);
+    if (rank < 2) return node_error(n, "input 0 has rank %u, expected at least 2", rank);
+    if (!dim_is_const(types, ref_dim(n->im, x, rank - 2), rows) ||
+        !dim_is_const(types, ref_dim(n->im, x, rank - 1), columns))
+        return unsupported(n, "%s of a matrix without a size (fix it by --shape or --dim)",
+                           n->proto->op_type);
+    if (*rows > LARGEST_MADE || *columns > LARGEST_MADE || *rows * *columns > LARGEST_MADE)
+        return unsupported(n, "%s of a matrix of more than %d elements", n->proto->op_type, LARGEST_MADE);
+    return STATUS_OK;
+}
+
+enum status import_eye_like(struct node *n) {
+    ref x = node_in(n, 0);
+    int64_t rows, columns, k = node_int(n, "k", 0), to = node_int(n, "dtype", 0);
+    enum elem elem = to ? onnx_elem((int32_t)to) : ref_elem(n->im, x);
+    TRY(matrix_size(n, x, &rows, &columns));
+    if (!elem || ref_rank(n->im, x) != 2) return node_error(n, "expected a matrix and an element type");
+    struct tensor t = tensor_new(elem, 2, (const int64_t[]){rows, columns});
+    for (int64_t i = 0; i < rows; i++)
+        if (k > -DIM_MAX && k < DIM_MAX && i + k >= 0 && i + k < columns)
+            tensor_set_f64(&t, i * columns + i + k, 1);
+    return node_result(n, ref_of_tensor(n->im, t));
+}
+
+/* Keeps the upper or lower triangle: a mask, as the sizes are known. */
+enum status import_trilu(struct node *n) {
+    ref x = node_in(n, 0);
+    bool upper = node_int(n, "upper", 1) != 0;
+    int64_t rows, columns;
+    struct ints k;
+    TRY(node_ints_or_input(n, "k", 1, &k));
+    TRY(matrix_size(n, x, &rows, &columns));
+    int64_t diagonal = k.count ? min_i64(max_i64(k.at[0], -DIM_MAX), DIM_MAX) : 0;
+    struct tensor mask = tensor_new(ELEM_bool, 2, (const int64_t[]){rows, columns});
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            ((uint8_t *)mask.data)[i * columns + j] = upper ? j - i >= diagonal : j - i <= diagonal;
+    ref zero = ref_of_tensor(n->im, tensor_scalar_i64(ref_elem(n->im, x), 0));
+    return node_result(n, emit3(n, OP_where, ref_of_tensor(n->im, mask), x, zero));
+}
+
+/* -- shapes -- */
+static dim_id product(struct types *types, const dim_id *dims, uint32_t count) {
+    dim_id total = dim_const(types, 1);
+    for (uint32_t i = 0; i < count; i++) total = dim_mul(types, total, dims[i]);
+    return total;
+}
+
+/* True if equal numbers of elements cannot be seen from the symbols, though sizes could make them equal. */
+static bool undecided(struct types *types, dim_id a, dim_id b) {
+    if (!a.i || !b.i) return true;
+    return !dim_same(a, b) && !(dim_is_const(types, a, NULL) && dim_is_const(types, b, NULL));
+}
+
+enum status import_shape(struct node *n) {
+    ref x = node_in(n, 0);
+    int64_t rank = ref_rank(n->im, x);
+    int64_t start = node_int(n, "start", 0), end = node_int(n, "end", rank);
+    dim_id dims[MAX_RANK];
+    uint32_t count = 0;
+    if (start < 0) start = max_i64(start + rank, 0);
+    if (end < 0) end += rank;
+    for (int64_t i = start; i < min_i64(end, rank); i++) dims[count++] = ref_dim(n->im, x, (uint32_t)i);
+    return node_result(n, ref_of_dims(n->im, dims, count, false));
+}
+
+enum status import_size(struct node *n) {
+    struct types *types = &n->im->m->types;
+    ref x = node_in(n, 0);
+    dim_id dims[MAX_RANK];
+    for (uint32_t i = 0; i < ref_rank(n->im, x); i++) dims[i] = ref_dim(n->im, x, i);
+    dim_id total = product(types, dims, ref_rank(n->im, x));
+    if (!total.i) return node_error(n, "the number of elements is out of range");
+    return node_result(n, ref_of_dims(n->im, &total, 1, true));
+}
+
+/* What is left for -1: the operand's elements over those that the other dimensions take. Equal dimensions
+ * cancel first, so that symbols do, and so that a copied 0 counts. */
+static dim_id inferred_dim(struct types *types, const dim_id *have, uint32_t have_count, const dim_id *want,
+                           uint32_t want_count, uint32_t open) {
+    bool used[MAX_RANK] = {0};
+    dim_id over = dim_const(types, 1), under = dim_const(types, 1);
+    for (uint32_t i = 0; i < want_count; i++) {
+        if (i == open) continue;
+        uint32_t k = 0;
+        while (k < have_count && (used[k] || !dim_same(have[k], want[i]))) k++;
+        if (k < have_count)
+            used[k] = true;
+        else
+            under = dim_mul(types, under, want[i]);
+    }
+    for (uint32_t k = 0; k < have_count; k++)
+        if (!used[k]) over = dim_mul(types, over, have[k]);
+    int64_t zero;
+    if (dim_is_const(types, over, &zero) && zero == 0) return over;
+    return over.i && under.i ? dim_floor_div(types, over, under) : (dim_id){0};
+}
+
+enum status import_reshape(struct node *n) {
+    struct types *types = &n->im->m->types;
+    ref x = node_in(n, 0);
+    dim_id have[MAX_RANK], want[MAX_RANK];
+    uint32_t rank, have_rank = ref_rank(n->im, x), open = UINT32_MAX;
+    bool allow_zero = node_int(n, "allowzero", 0) != 0;
+    TRY(node_dims(n, 1, want, MAX_RANK, &rank));
+    for (uint32_t i = 0; i < have_rank; i++) have[i] = ref_dim(n->im, x, i);
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t size;
+        if (!dim_is_const(types, want[i], &size)) continue;
+        if (size < -1) return node_error(n, "dimension %u is to be %" PRId64, i, size);
+        if (size == 0 && !allow_zero && i >= have_rank)
+            return node_error(n, "dimension %u is to be copied from an input of rank %u", i, have_rank);
+        if (size == 0 && !allow_zero) want[i] = have[i];
+        if (size == -1 && open != UINT32_MAX) return node_error(n, "two dimensions are to be inferred");
+        if (size == -1) open = i;
+    }
+    if (open != UINT32_MAX) want[open] = inferred_dim(types, have, have_rank, want, rank, open);
+    if (undecided(types, product(types, have, have_rank), product(types, want, rank)))
+        return unsupported(
+            n, "Reshape to a shape that depends on dimensions without a size (fix them by --shape or --dim)");
+    return node_result(n, emit1_with(n, OP_reshape, x, node_attr_dims(n, ATTR_shape, want, rank)));
+}
+
+enum status import_expand(struct node *n) {
+    dim_id dims[MAX_RANK];
+    uint32_t rank;
+    TRY(node_dims(n, 1, dims, MAX_RANK, &rank));
+    return node_result(n, emit1_with(n, OP_expand, node_in(n, 0), node_attr_dims(n, ATTR_shape, dims, rank)));
+}
