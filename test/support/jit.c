@@ -60,11 +60,15 @@ static void add_string_attribute(LLVMValueRef function, const char *key, const c
     LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, a);
 }
 
+void jit_prepare_function(struct jit *jit, LLVMValueRef function) {
+    if (strcmp(jit->cpu, "x86-64-v4") == 0) add_string_attribute(function, "prefer-vector-width", "512");
+}
+
 LLVMValueRef jit_function(struct jit *jit, const char *name, LLVMTypeRef result, LLVMTypeRef *parameters,
                           unsigned count) {
     LLVMValueRef function =
         LLVMAddFunction(jit->module, name, LLVMFunctionType(result, parameters, count, 0));
-    if (strcmp(jit->cpu, "x86-64-v4") == 0) add_string_attribute(function, "prefer-vector-width", "512");
+    jit_prepare_function(jit, function);
     LLVMPositionBuilderAtEnd(jit->builder, LLVMAppendBasicBlockInContext(jit->context, function, "entry"));
     return function;
 }

@@ -21,6 +21,8 @@ void jit_init(struct jit *jit, const char *cpu);
 /* An external function of the module, with an entry block in which the builder stands. */
 LLVMValueRef jit_function(struct jit *jit, const char *name, LLVMTypeRef result, LLVMTypeRef *parameters,
                           unsigned count);
+/* Lets a function that was made otherwise use the CPU as jit_function's do. */
+void jit_prepare_function(struct jit *jit, LLVMValueRef function);
 /* The module as assembly for any triple and CPU; free with LLVMDisposeMessage. */
 char *jit_assembly(struct jit *jit, const char *triple, const char *cpu, const char *features);
 /* The address of a function; the first call verifies and compiles the module. */
