@@ -169,6 +169,7 @@ static LLVMValueRef emit_metadata(const struct emitter *e) {
     struct str text = {0};
     for (uint32_t i = 0; i < e->program->n_metadata; i++) {
         const struct program_metadata *entry = &e->program->metadata[i];
+        if (!entry->key[0]) continue; /* an empty key ends the list */
         str_add_bytes(&text, entry->key, strlen(entry->key) + 1);
         str_add_bytes(&text, entry->value, strlen(entry->value) + 1);
     }

@@ -88,7 +88,7 @@ struct program_variant {
 };
 
 struct program_metadata {
-    const char *key, *value; /* no empty key */
+    const char *key, *value; /* entries with an empty key are left out */
 };
 
 struct program {

@@ -184,6 +184,7 @@ enum status target_parse(const char *spec, struct diag *diag, struct target *out
         const char *name = spec + at + 1;
         size_t n = feature_length(name);
         const struct cpu_feature *feature = find_feature(name, n);
+        if (!feature && !add) return unknown_target(spec, strcspn(spec, "+"), diag); /* as x86-64-v9 is */
         if (!feature) return unknown_feature(name, n, diag);
         if (row->arch != ARCH_X86_64)
             return diag_error(diag, (struct loc){0}, "'%s' is a feature of x86-64, the target is %s",
