@@ -74,7 +74,7 @@ config.environment.update(
     # Tests already run side by side.
     OPENBLAS_NUM_THREADS="1",
     UBSAN_OPTIONS="print_stacktrace=1",
-    ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
+    ASAN_OPTIONS="detect_leaks=0",
 )
 for name in ("OPENBLAS_CORETYPE", "HOME"):
     if name in os.environ:
