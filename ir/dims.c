@@ -177,10 +177,9 @@ static dim_id divide_by_const(struct types *types, dim_id a, int64_t divisor, bo
             terms[i].coefficient /= divisor;
             whole[n_whole++] = terms[i];
         } else if (!terms[i].atom[0]) { /* the constant: its whole part comes out */
-            whole[n_whole] = terms[i];
-            whole[n_whole++].coefficient = floor_div(terms[i].coefficient, divisor);
-            rest[n_rest] = terms[i];
-            rest[n_rest++].coefficient -= floor_div(terms[i].coefficient, divisor) * divisor;
+            int64_t quotient = floor_div(terms[i].coefficient, divisor);
+            if (quotient) whole[n_whole++] = (struct dim_term){quotient, {0}};
+            rest[n_rest++] = (struct dim_term){terms[i].coefficient - quotient * divisor, {0}};
         } else {
             rest[n_rest++] = terms[i];
         }
