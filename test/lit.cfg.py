@@ -46,7 +46,8 @@ CPU_FEATURES = {
 }
 flags = cpu_flags()
 config.available_features |= {name for name, needed in CPU_FEATURES.items() if needed <= flags}
-config.available_features |= {tool for tool in ("qemu-x86_64", "qemu-aarch64", "qemu-riscv64") if shutil.which(tool)}
+TOOLS = ("qemu-x86_64", "qemu-aarch64", "qemu-riscv64", "shellcheck")
+config.available_features |= {tool for tool in TOOLS if shutil.which(tool)}
 if build.name == "asan":
     config.available_features.add("asan")
 
