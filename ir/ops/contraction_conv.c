@@ -192,25 +192,23 @@ static void footprint_of_conv(const struct module *m, const struct op *op, bool 
         out->hi[0] = hi;
         return;
     }
-    if (operand ==
-        1) { /* a convolution's kernels are its output channels, a transposed one has them in groups */
-        if (!transposed)
-            out->lo[0] = lo, out->hi[0] = hi;
-        else
-            groups_read(lo, hi, of_y, of_x, &out->lo[0], &out->hi[0]);
-        if (transposed && hi - lo > 0 && lo / of_y == (hi - 1) / of_y)
-            out->lo[1] = lo % of_y, out->hi[1] = (hi - 1) % of_y + 1;
-        return;
-    }
-    out->lo[0] = result->lo[0];
-    out->hi[0] = result->hi[0];
-    groups_read(lo, hi, of_y, of_x, &out->lo[1], &out->hi[1]);
     for (uint32_t d = 2; d < rank; d++) {
         const struct window *window = &c.window[CONV_SPATIAL - rank + d];
-        if (transposed)
-            window_readers(window, x[d], result->lo[d], result->hi[d], &out->lo[d], &out->hi[d]);
-        else
-            window_read(window, x[d], result->lo[d], result->hi[d], &out->lo[d], &out->hi[d]);
+        struct window_span span = transposed ? window_readers(window, x[d], result->lo[d], result->hi[d])
+                                             : window_read(window, x[d], result->lo[d], result->hi[d]);
+        out->lo[d] = operand == 0 ? span.lo : span.tap_lo;
+        out->hi[d] = operand == 0 ? span.hi : span.tap_hi;
+    }
+    if (operand == 0) {
+        out->lo[0] = result->lo[0];
+        out->hi[0] = result->hi[0];
+        groups_read(lo, hi, of_y, of_x, &out->lo[1], &out->hi[1]);
+    } else if (!transposed) { /* a kernel for each output channel */
+        out->lo[0] = lo;
+        out->hi[0] = hi;
+    } else { /* kernels for the input channels of a group; within one group the output channels are known */
+        groups_read(lo, hi, of_y, of_x, &out->lo[0], &out->hi[0]);
+        if (lo < hi && lo / of_y == (hi - 1) / of_y) out->lo[1] = lo % of_y, out->hi[1] = (hi - 1) % of_y + 1;
     }
 }
 

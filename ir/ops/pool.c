@@ -178,6 +178,9 @@ void footprint_pool(const struct module *m, const struct op *op, uint32_t operan
     uint32_t rank = value_extents(m, op->operand[operand], x);
     window_of(op, rank - 2, op_ints(op, ATTR_window, NULL), window);
     *out = *result;
-    for (uint32_t d = 2; d < rank; d++)
-        window_read(&window[d - 2], x[d], result->lo[d], result->hi[d], &out->lo[d], &out->hi[d]);
+    for (uint32_t d = 2; d < rank; d++) {
+        struct window_span span = window_read(&window[d - 2], x[d], result->lo[d], result->hi[d]);
+        out->lo[d] = span.lo;
+        out->hi[d] = span.hi;
+    }
 }

@@ -60,33 +60,36 @@ enum status window_positions(const struct infer *infer, const struct window *w, 
     return STATUS_OK;
 }
 
-static void widen(int64_t lo, int64_t hi, int64_t *out_lo, int64_t *out_hi) {
+/* Adds what tap k takes part in, [lo, hi), if that is anything. */
+static void widen(struct window_span *span, int64_t k, int64_t lo, int64_t hi) {
     if (lo >= hi) return;
-    bool first = *out_lo == *out_hi;
-    *out_lo = first ? lo : min_i64(*out_lo, lo);
-    *out_hi = first ? hi : max_i64(*out_hi, hi);
+    bool first = span->lo == span->hi;
+    span->lo = first ? lo : min_i64(span->lo, lo);
+    span->hi = first ? hi : max_i64(span->hi, hi);
+    span->tap_lo = first ? k : span->tap_lo;
+    span->tap_hi = k + 1;
 }
 
-void window_read(const struct window *w, int64_t in, int64_t lo, int64_t hi, int64_t *out_lo,
-                 int64_t *out_hi) {
-    *out_lo = *out_hi = 0;
+struct window_span window_read(const struct window *w, int64_t in, int64_t lo, int64_t hi) {
+    struct window_span span = {0};
     for (int64_t k = 0; k < w->taps; k++) {
-        int64_t shift = k * w->dilation - w->before; /* reads o * stride + shift */
+        int64_t shift = k * w->dilation - w->before; /* position o reads o * stride + shift */
         int64_t first = max_i64(lo, ceil_div_any(-shift, w->stride));
         int64_t last = min_i64(hi - 1, floor_div(in - 1 - shift, w->stride));
-        if (first <= last) widen(first * w->stride + shift, last * w->stride + shift + 1, out_lo, out_hi);
+        if (first <= last) widen(&span, k, first * w->stride + shift, last * w->stride + shift + 1);
     }
+    return span;
 }
 
-void window_readers(const struct window *w, int64_t positions, int64_t lo, int64_t hi, int64_t *out_lo,
-                    int64_t *out_hi) {
-    *out_lo = *out_hi = 0;
+struct window_span window_readers(const struct window *w, int64_t positions, int64_t lo, int64_t hi) {
+    struct window_span span = {0};
     for (int64_t k = 0; k < w->taps; k++) {
         int64_t shift = k * w->dilation - w->before;
         int64_t first = max_i64(0, ceil_div_any(lo - shift, w->stride));
         int64_t last = min_i64(positions - 1, floor_div(hi - 1 - shift, w->stride));
-        widen(first, last + 1, out_lo, out_hi);
+        widen(&span, k, first, last + 1);
     }
+    return span;
 }
 
 void window_taps(const struct window *w, int64_t in, int64_t o, int64_t *lo, int64_t *hi) {

@@ -30,13 +30,14 @@ static inline int64_t window_extent(const struct window *w) {
 MUST_USE enum status window_positions(const struct infer *infer, const struct window *w, dim_id in, bool ceil,
                                       dim_id *out);
 
-/* The elements of [0, in) that the positions [lo, hi) read: the smallest interval. Empty: both 0. */
-void window_read(const struct window *w, int64_t in, int64_t lo, int64_t hi, int64_t *out_lo,
-                 int64_t *out_hi);
-/* The positions of [0, positions) that read or, transposed, add to the elements [lo, hi): the smallest
- * interval. */
-void window_readers(const struct window *w, int64_t positions, int64_t lo, int64_t hi, int64_t *out_lo,
-                    int64_t *out_hi);
+/* The smallest intervals of elements (or positions) and of taps that take part in something; empty: all 0. */
+struct window_span {
+    int64_t lo, hi, tap_lo, tap_hi;
+};
+/* What the positions [lo, hi) read of the elements [0, in). */
+struct window_span window_read(const struct window *w, int64_t in, int64_t lo, int64_t hi);
+/* The positions of [0, positions) that read or, transposed, add to the elements [lo, hi). */
+struct window_span window_readers(const struct window *w, int64_t positions, int64_t lo, int64_t hi);
 
 /* Taps of position o that lie inside [0, in): k in [*lo, *hi). */
 void window_taps(const struct window *w, int64_t in, int64_t o, int64_t *lo, int64_t *hi);
