@@ -26,7 +26,7 @@ struct emit_options {
     const char *stem;
     bool external_weights; /* into STEM.weights, not into the code */
     bool header;           /* write STEM.h too */
-    const char *runtime;   /* path of libadze_runtime.a, for OUTPUT_EXE */
+    const char *runtime;   /* path of libadze_runtime.a, for OUTPUT_EXE; null: as installed or built beside this program */
 };
 
 /* The name of the file of a kind: of OUTPUT_SHARED "STEM.so", and so on; freed by the caller. */

@@ -248,6 +248,9 @@ static void print_example(const struct program *p, const struct names *names, bo
         str_printf(out,
                    "%sif (adze_weights_open(&%s_model, \"%s.weights\", &how.weights) != ADZE_OK) exit(1);\n",
                    margin, names->prefix, names->prefix);
+    if (p->n_symbols == 0) /* once, so that no run has to look at the CPU again */
+        str_printf(out, "%sif (%s_model.select(NULL, &how.variant) != ADZE_OK) exit(1);\n", margin,
+                   names->prefix);
     str_printf(out, "%sint code = %s_run(&how", margin, names->prefix);
     for (uint32_t i = 0; i < p->n_symbols; i++) str_printf(out, ", %lld", (long long)p->symbols[i].hi);
     for (uint32_t i = 0; i < p->n_ports; i++) str_printf(out, ", %s", names->port[i]);

@@ -131,6 +131,8 @@ static void shared_by_cc(struct command *command, const struct link_request *req
 }
 
 enum status link_shared(const struct link_request *request, struct diag *diag) {
+    if (request->arch == ARCH_WASM32)
+        return diag_error(diag, (struct loc){0}, "WebAssembly has no shared libraries; use --emit=obj");
     static const char *const linkers[] = {"ld.lld", "ld.lld-22", "cc", "ld"};
     for (size_t i = 0; i < COUNT_OF(linkers); i++) {
         bool is_cc = strcmp(linkers[i], "cc") == 0, is_lld = i < 2, found = false;
@@ -150,13 +152,28 @@ enum status link_shared(const struct link_request *request, struct diag *diag) {
                       is_host(request->arch) ? ", cc or ld" : "");
 }
 
-enum status link_executable(const struct link_request *request, struct diag *diag) {
-    if (!is_host(request->arch))
-        return diag_error(diag, (struct loc){0},
-                          "an executable can be made for this machine's architecture only");
-    if (!request->runtime || access(request->runtime, R_OK))
-        return diag_error(diag, (struct loc){0}, "an executable needs the runtime library %s: %s",
-                          request->runtime ? request->runtime : "libadze_runtime.a", strerror(ENOENT));
+/* Finds the runtime library where building or installing puts it: in a lib folder beside the bin folder that
+ * this program is in. False, and the first place in *path, when it is not there. */
+static bool find_runtime(struct str *path) {
+    static const char *const places[] = {"lib", "lib64", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu"};
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0) n = 0;
+    self[n] = 0;
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(self, '/');
+        if (slash) *slash = 0;
+    }
+    for (size_t i = COUNT_OF(places); i-- > 0;) {
+        str_free(path);
+        *path = (struct str){0};
+        str_printf(path, "%s/%s/libadze_runtime.a", self, places[i]);
+        if (access(path->text, R_OK) == 0) return true;
+    }
+    return false;
+}
+
+static enum status link_with_cc(const struct link_request *request, const char *runtime, struct diag *diag) {
     struct command command = {0};
     struct str alias = {0};
     bool found = false;
@@ -164,12 +181,27 @@ enum status link_executable(const struct link_request *request, struct diag *dia
     add(&command, "-o");
     add(&command, request->output);
     add(&command, request->object);
-    add(&command, request->runtime);
+    add(&command, runtime);
     add_alias(&command, request, "-Wl,--defsym=", &alias);
     add(&command, "-Wl,--build-id=none,-znoexecstack");
     add(&command, "-pthread");
     enum status status = try_link(&command, diag, &found);
     str_free(&alias);
     if (!found) return diag_error(diag, (struct loc){0}, "an executable needs cc, which is not on the PATH");
+    return status;
+}
+
+enum status link_executable(const struct link_request *request, struct diag *diag) {
+    if (!is_host(request->arch))
+        return diag_error(diag, (struct loc){0},
+                          "an executable can be made for this machine's architecture only");
+    struct str beside = {0};
+    bool found = request->runtime ? access(request->runtime, R_OK) == 0 : find_runtime(&beside);
+    const char *runtime = request->runtime ? request->runtime : str_text(&beside);
+    enum status status =
+        found ? link_with_cc(request, runtime, diag)
+              : diag_error(diag, (struct loc){0},
+                           "an executable needs the runtime library, and %s cannot be read", runtime);
+    str_free(&beside);
     return status;
 }

@@ -9,7 +9,7 @@ struct link_request {
     const char *output;  /* path to write to */
     const char *symbol;  /* of the descriptor */
     const char *soname;  /* of a shared library */
-    const char *runtime; /* of an executable: the path of libadze_runtime.a */
+    const char *runtime; /* of an executable: the path of libadze_runtime.a; null: beside this program */
     enum arch arch;
 };
 

@@ -4,7 +4,8 @@
  * exports it as `adze_model` too, which is what a loader asks dlsym for). It allocates nothing, starts no
  * thread, calls no library and keeps nothing between two runs: it reads its inputs and its weights, writes
  * its outputs and the scratch memory it was handed, and may run in any number of threads at once as long as
- * each run has its own scratch and outputs.
+ * each run has its own scratch and outputs. It expects the floating-point environment that a program starts
+ * with (round to nearest, subnormal numbers kept).
  *
  * How this file grows: fields are only ever appended to a struct, and whoever fills a struct in writes its
  * own sizeof into the first field, so either side can be the newer one. Arrays are arrays of pointers for

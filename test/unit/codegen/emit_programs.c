@@ -209,6 +209,14 @@ static void test_linkers(void) {
     CHECK(shell("rm -r bin && ! ls linked* 2>/dev/null | grep -v '[.]h$'"));
 }
 
+static void test_no_runtime(void) {
+    struct diag diag = {0};
+    struct emit_options options = {.kinds = OUTPUT_BIT(OUTPUT_EXE), .stem = path("bare")};
+    CHECK(toy_emit(&(struct toy_options){.name = "bare"}, &options, &diag) == STATUS_FAILED);
+    CHECK(diag.errors == 1 && strstr(diag.list.at[0].text, "libadze_runtime.a cannot be read"));
+    diag_free(&diag);
+}
+
 static void test_unwritable(void) {
     static const enum output_kind kinds[] = {OUTPUT_SHARED, OUTPUT_STATIC, OUTPUT_OBJECT,
                                              OUTPUT_EXE,    OUTPUT_LLVM,   OUTPUT_ASM};
@@ -246,6 +254,7 @@ int main(void) {
     test_assembly();
     test_executable();
     test_linkers();
+    test_no_runtime();
     test_unwritable();
     temporary_remove(&folder);
     free(here);
