@@ -59,6 +59,13 @@ static enum status operand_value(struct node *n, enum op_kind kind, const ref *o
     return STATUS_OK;
 }
 
+static bool has_open_dims(const struct importer *im, const ref *operands, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t axis = 0; !ref_none(operands[i]) && axis < ref_rank(im, operands[i]); axis++)
+            if (!dim_is_const(&im->m->types, ref_dim(im, operands[i], axis), NULL)) return true;
+    return false;
+}
+
 enum { MOST_OPERANDS = 4096 };
 
 static enum status build_node_op(struct node *n, enum op_kind kind, const ref *operands, uint32_t count,
@@ -76,7 +83,11 @@ static enum status build_node_op(struct node *n, enum op_kind kind, const ref *o
     op_id op = build_op(&im->b, kind, values, count, attrs, attr_count, names);
     str_free(&name);
     if (!op.i) {
-        if (im->diag->errors > errors) diag_note(im->diag, im->model->loc, "in %s", n->label);
+        if (im->diag->errors > errors)
+            diag_note(im->diag, im->model->loc, "in %s%s", n->label,
+                      has_open_dims(im, operands, count)
+                          ? "; --shape or --dim fixes dimensions without a size"
+                          : "");
         return STATUS_FAILED;
     }
     const struct op *built = op_get(im->m, op);

@@ -50,13 +50,14 @@ static const Onnx__TypeProto__Tensor *tensor_type(const Onnx__ValueInfoProto *in
                : NULL;
 }
 
-/* The size and the symbol's name that the file declares; -1 and NULL for what it does not. */
+/* The size and the symbol's name that the file declares; -1 and NULL for what it does not. "?" is no name. */
 static void declared_dim(const Onnx__TensorShapeProto__Dimension *dim, int64_t *size, const char **symbol) {
     *size = -1;
     *symbol = NULL;
     if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && dim->dim_value >= 0)
         *size = dim->dim_value;
-    if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && *dim->dim_param)
+    if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && *dim->dim_param &&
+        strcmp(dim->dim_param, "?"))
         *symbol = dim->dim_param;
 }
 
@@ -123,20 +124,34 @@ static enum status read_options(struct importer *im, struct sizes *sizes) {
 
 /* -- inputs -- */
 
+/* Upper bound of the symbols of an input. It keeps the number of elements of a value in 64 bits: the bits
+ * that channels and the like leave are shared among the open dimensions. */
+static int64_t symbol_bound(const Onnx__TypeProto__Tensor *type) {
+    enum { BITS = 48, MOST_BITS = 28 };
+    uint32_t open = 1;
+    for (size_t i = 0; type->shape && i < type->shape->n_dim; i++) {
+        int64_t size;
+        const char *symbol;
+        declared_dim(type->shape->dim[i], &size, &symbol);
+        open += i && size < 0;
+    }
+    return (int64_t)1 << (BITS / open < MOST_BITS ? BITS / open : MOST_BITS);
+}
+
 /* A symbol of its own for a dimension that the file leaves open: "image.2", or with underscores if that is
  * taken. */
-static dim_id own_symbol(struct importer *im, const char *input, uint32_t axis) {
+static dim_id own_symbol(struct importer *im, const char *input, uint32_t axis, int64_t bound) {
     struct str name = {0};
     str_printf(&name, "%.200s.%u", input, axis);
     while (has_symbol(im, name.text)) str_add_char(&name, '_');
-    dim_id dim = dim_symbol(&im->m->types, name.text, 1, DIM_MAX);
+    dim_id dim = dim_symbol(&im->m->types, name.text, 1, bound);
     str_free(&name);
     return dim;
 }
 
 static enum status input_dim(struct importer *im, const struct sizes *sizes, const char *input, uint32_t axis,
                              const Onnx__TensorShapeProto__Dimension *declared,
-                             const struct import_shape *fixed, dim_id *out) {
+                             const struct import_shape *fixed, int64_t bound, dim_id *out) {
     int64_t size;
     const char *symbol;
     declared_dim(declared, &size, &symbol);
@@ -146,8 +161,8 @@ static enum status input_dim(struct importer *im, const struct sizes *sizes, con
     if (size > DIM_MAX)
         return fail(im, "input '%s': dimension %u is %" PRId64 ", too large", input, axis, size);
     *out = size >= 0 ? dim_const(&im->m->types, size)
-           : symbol  ? dim_symbol(&im->m->types, symbol, 1, DIM_MAX)
-                     : own_symbol(im, input, axis);
+           : symbol  ? dim_symbol(&im->m->types, symbol, 1, bound)
+                     : own_symbol(im, input, axis, bound);
     return out->i ? STATUS_OK : fail(im, "input '%s': the name of dimension %u is too long", input, axis);
 }
 
@@ -173,7 +188,7 @@ static enum status input_shape(struct importer *im, const struct sizes *sizes, c
     if (rank > MAX_RANK) return fail(im, "input '%s' has %zu dimensions, more than %d", name, rank, MAX_RANK);
     for (uint32_t i = 0; i < rank; i++) {
         if (type->shape)
-            TRY(input_dim(im, sizes, name, i, type->shape->dim[i], fixed, &dims[i]));
+            TRY(input_dim(im, sizes, name, i, type->shape->dim[i], fixed, symbol_bound(type), &dims[i]));
         else
             dims[i] = dim_const(&im->m->types, fixed->dim[i]);
     }
