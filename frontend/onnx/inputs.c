@@ -87,24 +87,48 @@ static enum status match_shape(struct importer *im, struct sizes *sizes, const c
     return STATUS_OK;
 }
 
-static bool has_symbol(const struct importer *im, const char *name) {
+/* Calls `visit` for each open dimension of the inputs; stops when it returns true, and returns that. */
+static bool any_open_dim(const struct importer *im, const char *name,
+                         bool (*visit)(const struct importer *, const char *input, uint32_t axis,
+                                       const char *symbol, const char *name)) {
     for (size_t i = 0; i < im->graph->n_input; i++) {
         const Onnx__TypeProto__Tensor *type = tensor_type(im->graph->input[i]);
-        for (size_t k = 0; type && type->shape && k < type->shape->n_dim; k++) {
+        for (uint32_t k = 0; type && type->shape && k < type->shape->n_dim; k++) {
             int64_t size;
             const char *symbol;
             declared_dim(type->shape->dim[k], &size, &symbol);
-            if (symbol && !strcmp(symbol, name)) return true;
+            if (size < 0 && visit(im, onnx_text(im->graph->input[i]->name), k, symbol, name)) return true;
         }
     }
     return false;
+}
+
+static bool is_declared(const struct importer *im, const char *input, uint32_t axis, const char *symbol,
+                        const char *name) {
+    (void)im, (void)input, (void)axis;
+    return symbol && !strcmp(symbol, name);
+}
+
+/* The name of a dimension that the file leaves open: "image.2", with underscores if that is taken. */
+static void add_own_name(const struct importer *im, const char *input, uint32_t axis, struct str *out) {
+    str_printf(out, "%.200s.%u", input, axis);
+    while (any_open_dim(im, str_text(out), is_declared)) str_add_char(out, '_');
+}
+
+static bool is_own(const struct importer *im, const char *input, uint32_t axis, const char *symbol,
+                   const char *name) {
+    struct str own = {0};
+    add_own_name(im, input, axis, &own);
+    bool same = !symbol && !strcmp(str_text(&own), name);
+    str_free(&own);
+    return same;
 }
 
 static enum status read_options(struct importer *im, struct sizes *sizes) {
     const struct import_options *o = im->options;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < o->dim_count; i++) {
-        if (!has_symbol(im, o->dims[i].name))
+        if (!any_open_dim(im, o->dims[i].name, is_declared) && !any_open_dim(im, o->dims[i].name, is_own))
             status = fail(im, "--dim: no input has a dimension named '%s'", o->dims[i].name);
         else if (o->dims[i].value < 0 || o->dims[i].value > DIM_MAX)
             status = fail(im, "--dim: %s = %" PRId64 " is out of range", o->dims[i].name, o->dims[i].value);
@@ -138,31 +162,23 @@ static int64_t symbol_bound(const Onnx__TypeProto__Tensor *type) {
     return (int64_t)1 << (BITS / open < MOST_BITS ? BITS / open : MOST_BITS);
 }
 
-/* A symbol of its own for a dimension that the file leaves open: "image.2", or with underscores if that is
- * taken. */
-static dim_id own_symbol(struct importer *im, const char *input, uint32_t axis, int64_t bound) {
-    struct str name = {0};
-    str_printf(&name, "%.200s.%u", input, axis);
-    while (has_symbol(im, name.text)) str_add_char(&name, '_');
-    dim_id dim = dim_symbol(&im->m->types, name.text, 1, bound);
-    str_free(&name);
-    return dim;
-}
-
 static enum status input_dim(struct importer *im, const struct sizes *sizes, const char *input, uint32_t axis,
                              const Onnx__TensorShapeProto__Dimension *declared,
                              const struct import_shape *fixed, int64_t bound, dim_id *out) {
     int64_t size;
     const char *symbol;
+    struct str own = {0};
     declared_dim(declared, &size, &symbol);
-    const uint32_t *index = symbol ? map_get_str(&sizes->names, symbol) : NULL;
+    if (size < 0 && !symbol) add_own_name(im, input, axis, &own);
+    const char *name = symbol ? symbol : str_text(&own);
+    const uint32_t *index = map_get_str(&sizes->names, name);
     if (fixed) size = fixed->dim[axis];
-    if (index) size = sizes->values.at[*index];
+    if (index && *name) size = sizes->values.at[*index];
+    if (size <= DIM_MAX)
+        *out = size >= 0 ? dim_const(&im->m->types, size) : dim_symbol(&im->m->types, name, 1, bound);
+    str_free(&own);
     if (size > DIM_MAX)
         return fail(im, "input '%s': dimension %u is %" PRId64 ", too large", input, axis, size);
-    *out = size >= 0 ? dim_const(&im->m->types, size)
-           : symbol  ? dim_symbol(&im->m->types, symbol, 1, bound)
-                     : own_symbol(im, input, axis, bound);
     return out->i ? STATUS_OK : fail(im, "input '%s': the name of dimension %u is too long", input, axis);
 }
 
