@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct op_sample op_samples_pointwise[], op_samples_contraction[], op_samples_pool[];
+extern const struct op_sample op_samples_pointwise[], op_samples_contraction[], op_samples_pool[],
+    op_samples_movement[], op_samples_reduction[];
 
-static const struct op_sample *const families[] = {op_samples_pointwise, op_samples_contraction,
-                                                   op_samples_pool};
+static const struct op_sample *const families[] = {
+    op_samples_pointwise, op_samples_contraction, op_samples_pool, op_samples_movement, op_samples_reduction};
 
 const struct op_sample *op_sample_at(size_t i) {
     for (size_t f = 0; f < COUNT_OF(families); f++)
