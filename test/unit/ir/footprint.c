@@ -1,5 +1,5 @@
 /* The footprint of every op, checked by masking, over the whole op table: what lies outside the box of an
- * operand does not change the box of the result, and for contractions every face of the box does. */
+ * operand does not change the box of the result, and for most ops every face of the box does. */
 #include "test/support/op_samples.h"
 #include "test/support/unit.h"
 
@@ -89,8 +89,9 @@ static void check_tight(const struct probe *p) {
 }
 
 static bool is_tight(enum op_kind kind) {
-    return (op_info(kind)->class == CLASS_CONTRACTION && kind != OP_attention) || kind == OP_avgpool1d ||
-           kind == OP_avgpool2d;
+    enum op_class class = op_info(kind)->class;
+    return (class == CLASS_CONTRACTION && kind != OP_attention) || class == CLASS_MOVEMENT ||
+           kind == OP_avgpool1d || kind == OP_avgpool2d || kind == OP_batchnorm;
 }
 
 static void check_sample(const struct op_sample *s) {
