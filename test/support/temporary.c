@@ -21,7 +21,7 @@ static char *join(const char *folder, const char *name) {
 
 struct temporary temporary_make(void) {
     const char *parent = getenv("TMPDIR");
-    struct temporary result = {.folder = join(parent ? parent : "/tmp", "adze-test-XXXXXX")};
+    struct temporary result = {.folder = join(parent ? parent : P_tmpdir, "adze-test-XXXXXX")};
     if (!mkdtemp(result.folder)) fail("mkdtemp");
     return result;
 }
