@@ -172,6 +172,7 @@ static enum status add_outputs(struct importer *im) {
 static enum status build_module(struct importer *im, const struct graph_order *order) {
     const Onnx__ModelProto *model = im->model->proto;
     uint32_t errors = im->diag->errors;
+    im->needed = &order->needed;
     reserve_names(im);
     TRY(import_inputs(im, order));
     for (uint32_t i = 0; i < order->count; i++) import_node(im, im->graph->node[order->nodes[i]]);

@@ -78,7 +78,7 @@ ref node_in(const struct node *n, uint32_t i) {
 }
 
 bool node_wants(const struct node *n, uint32_t i) {
-    return i < n->proto->n_output && *n->proto->output[i];
+    return i < n->proto->n_output && *n->proto->output[i] && map_get_str(n->im->needed, n->proto->output[i]);
 }
 
 /* A value made for this node takes the name; one that was there before (identity, dropout) keeps its own. */

@@ -46,7 +46,8 @@ struct importer {
     struct onnx_model *model;
     const Onnx__GraphProto *graph;
     const struct import_options *options;
-    int64_t opset; /* of the default domain */
+    const struct map *needed; /* names of values that the outputs need */
+    int64_t opset;            /* of the default domain */
     VEC(struct item) items;
     struct map names; /* of all values in the file: index into items, 0 while not defined */
     VEC(struct unsupported) unsupported;
@@ -82,7 +83,7 @@ ref ref_i64s(struct importer *im, const int64_t *at, uint32_t count);
 /* -- the node -- */
 ref node_in(const struct node *n, uint32_t i); /* 0: left out */
 void node_out(struct node *n, uint32_t i, ref r);
-bool node_wants(const struct node *n, uint32_t i); /* output i has a name */
+bool node_wants(const struct node *n, uint32_t i); /* output i has a name, and somebody needs it */
 PRINTF_LIKE(2, 3) enum status node_error(struct node *n, const char *fmt, ...);
 /* Notes a form of the op that is not supported: for the one diagnostic at the end. Returns STATUS_FAILED. */
 PRINTF_LIKE(2, 3) enum status unsupported(struct node *n, const char *fmt, ...);
