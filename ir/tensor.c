@@ -166,6 +166,19 @@ void tensor_set_f64(struct tensor *t, int64_t i, double value) {
     }
 }
 
+/* An integer to a float with one rounding. What goes on from f64 to a narrower type is rounded to odd first:
+ * bits that f64 cannot hold leave a trace in its last one, so that no middle of two values arises that was
+ * none. */
+static void set_magnitude(struct tensor *t, int64_t i, uint64_t magnitude, bool negative) {
+    if (t->elem != ELEM_f64 && magnitude >> 53) {
+        int excess = 11 - __builtin_clzll(magnitude);
+        uint64_t lost = magnitude & (((uint64_t)1 << excess) - 1);
+        magnitude = (magnitude >> excess | (lost != 0)) << excess;
+    }
+    double value = (double)magnitude;
+    tensor_set_f64(t, i, negative ? -value : value);
+}
+
 void tensor_set_i64(struct tensor *t, int64_t i, int64_t value) {
     switch (t->elem) {
     case ELEM_bool:
@@ -196,17 +209,19 @@ void tensor_set_i64(struct tensor *t, int64_t i, int64_t value) {
         ((int64_t *)t->data)[i] = value;
         break;
     default:
-        tensor_set_f64(t, i, (double)value);
+        set_magnitude(t, i, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
     }
 }
 
 struct tensor tensor_cast(const struct tensor *from, enum elem to) {
     struct tensor t = tensor_new(to, from->rank, from->dim);
     int64_t count = tensor_count(from);
-    bool through_f64 = elem_is_float(from->elem) || (elem_is_float(to) && from->elem == ELEM_u64);
+    bool from_float = elem_is_float(from->elem), u64_to_float = elem_is_float(to) && from->elem == ELEM_u64;
     for (int64_t i = 0; i < count; i++)
-        if (through_f64)
+        if (from_float)
             tensor_set_f64(&t, i, tensor_get_f64(from, i));
+        else if (u64_to_float)
+            set_magnitude(&t, i, ((const uint64_t *)from->data)[i], false);
         else
             tensor_set_i64(&t, i, tensor_get_i64(from, i));
     return t;
