@@ -3,6 +3,8 @@
 #include "ir/contraction.h"
 
 enum { MOST_POINTS = 30, MOST_VECTORS = 4, FMA_PER_CYCLE = 2, LOADS_PER_CYCLE = 2, FMA_LATENCY = 4 };
+/* So many panels are enough items for all workers. */
+enum { ITEMS_FOR_ALL = 32 };
 
 static uint32_t div_up(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;
@@ -80,22 +82,25 @@ struct traffic {
 static void pick_box(const struct traffic *t, struct schedule *s) {
     uint32_t most = max_u32(1, (uint32_t)(0.4 * t->l2 / (t->input / t->lines)));
     uint32_t mc = min_u32(t->lines, most);
-    s->mc = div_up(t->lines, div_up(t->lines, mc));
+    mc = div_up(t->lines, div_up(t->lines, mc));
     double weights = t->panel * t->panels;
-    double points_once = t->input + (weights < 0.6 * t->l2 ? weights : weights * div_up(t->lines, s->mc));
+    double points_once = t->input + (weights < 0.6 * t->l2 ? weights : weights * div_up(t->lines, mc));
     double weights_once = weights + (t->input < 0.6 * t->l2 ? t->input : t->input * t->panels);
     s->order = weights_once < points_once ? SCHEDULE_WEIGHTS_OUTSIDE : SCHEDULE_POINTS_OUTSIDE;
+    bool many = t->panels >= ITEMS_FOR_ALL;
+    s->mc = s->order == SCHEDULE_WEIGHTS_OUTSIDE && many ? t->lines : mc;
 }
 
-/* A long panel is read again for each line: in stretches of the sum that stay near, the next one on its way.
- * `channels` come in blocks of `block`, which are not divided. */
+/* A long panel is read again for each line: in stretches of the sum that stay near. `channels` come in blocks
+ * of `block`, which are not divided. Weights that do not stay in L2 are fetched while others are used. */
 static void pick_stretch(const struct traffic *t, uint32_t channels, uint32_t block, struct schedule *s) {
-    if (t->panel <= 0.125 * t->l2 || s->mc < 2) return;
+    if (s->mc < 2) return;
+    if (t->panel * t->panels > 0.5 * t->l2) s->prefetch |= SCHEDULE_PREFETCH_WEIGHTS;
+    if (t->panel <= 0.125 * t->l2) return;
     uint32_t blocks = max_u32(1, channels / block);
     uint32_t stretches = min_u32(blocks, max_u32(1, (uint32_t)(t->panel / (0.0625 * t->l2))));
     s->kc = div_up(blocks, stretches) * block;
     if (s->kc >= blocks * block) s->kc = 0;
-    s->prefetch |= SCHEDULE_PREFETCH_WEIGHTS;
 }
 
 /* Bytes of the input that are read at all: strides larger than the kernel leave gaps. */
