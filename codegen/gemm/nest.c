@@ -2,7 +2,7 @@
 
 /* An item's place: offsets of its outer position, and its box of panels, rows and tiles (i64 values). */
 struct item_place {
-    LLVMValueRef a, b, out, channel;
+    LLVMValueRef a, b, out, channel, outer[NEST_MAX_OUTER];
     LLVMValueRef panel_lo, panel_hi, row_lo, row_hi, tile_lo, tile_hi;
 };
 
@@ -20,7 +20,7 @@ struct emitter {
     const struct gen *g;
     const struct nest *n;
     const struct nest_buffers *buf;
-    nest_epilogue *epilogue;
+    nest_sink *sink;
     void *ctx;
     uint32_t max_points;
 };
@@ -52,6 +52,7 @@ static struct item_place decode(const struct emitter *e, LLVMValueRef item) {
     for (uint32_t i = n->n_outer; i-- > 0;) {
         const struct outer_axis *o = &n->outer[i];
         LLVMValueRef index = split(g, &item, o->trips);
+        at.outer[i] = index;
         at.a = gen_add(g, at.a, gen_mul(g, index, o->a));
         at.b = gen_add(g, at.b, gen_mul(g, index, o->b));
         at.out = gen_add(g, at.out, gen_mul(g, index, o->out));
@@ -135,23 +136,30 @@ static void store_sums(const struct emitter *e, LLVMValueRef to, LLVMValueRef *a
                   e->g->lanes);
 }
 
-static void finish(const struct emitter *e, const struct stretch *s, LLVMValueRef out, uint32_t points,
-                   LLVMValueRef *acc) {
+void nest_store(const struct gen *g, const struct nest *n, LLVMValueRef out, LLVMValueRef sums,
+                const struct nest_point *at) {
+    if (n->out_padded) sums = gen_clear_lanes(g, sums, at->active);
+    gen_store(g, sums, gen_at(g, out, at->out), n->out_aligned ? 4 * g->lanes : 4,
+              n->out_padded ? g->lanes : at->active);
+}
+
+/* Hands the finished sums of a tile over, whose first point is x of row y. */
+static void finish(const struct emitter *e, const struct item_place *place, const struct stretch *s,
+                   LLVMValueRef y, LLVMValueRef x, uint32_t points, LLVMValueRef *acc) {
     const struct gen *g = e->g;
     const struct nest *n = e->n;
+    LLVMValueRef out = gen_add(g, s->out, gen_add(g, gen_mul(g, y, n->out_row), gen_mul(g, x, n->out_point)));
     for (uint32_t p = 0; p < points; p++)
         for (uint32_t v = 0; v < s->vectors; v++) {
-            uint32_t active = v + 1 == s->vectors ? s->last_active : g->lanes;
             struct nest_point at = {
                 .out = gen_add(g, out, gen_i64(g, p * n->out_point + v * n->out_vector)),
+                .row = y,
+                .x = gen_add(g, x, gen_i64(g, p)),
                 .channel = gen_add(g, s->channel, gen_i64(g, (int64_t)v * g->lanes)),
-                .active = active,
+                .outer = place->outer,
+                .active = v + 1 == s->vectors ? s->last_active : g->lanes,
             };
-            LLVMValueRef r = acc[p * s->vectors + v];
-            if (e->epilogue) r = e->epilogue(e->ctx, g, r, &at);
-            if (n->out_padded) r = gen_clear_lanes(g, r, active);
-            gen_store(g, r, gen_at(g, e->buf->out, at.out), n->out_aligned ? 4 * g->lanes : 4,
-                      n->out_padded ? g->lanes : active);
+            e->sink(e->ctx, g, acc[p * s->vectors + v], &at);
         }
 }
 
@@ -198,13 +206,12 @@ static void emit_tile(const struct emitter *e, const struct item_place *at, cons
     }
     tile_accumulate(g, &n->walk, &tile, &range, acc);
 
-    LLVMValueRef out = gen_add(g, s->out, gen_add(g, gen_mul(g, y, n->out_row), gen_mul(g, x, n->out_point)));
     if (!s->final) {
-        finish(e, s, out, run->points, acc);
+        finish(e, at, s, y, x, run->points, acc);
         return;
     }
     gen_if_begin(g, &cond, s->final, NULL, 0);
-    finish(e, s, out, run->points, acc);
+    finish(e, at, s, y, x, run->points, acc);
     gen_if_end(g, &cond, NULL);
     gen_if_begin(g, &cond, LLVMBuildNot(g->b, s->final, ""), NULL, 0);
     store_sums(e, scratch, acc, n_acc);
@@ -292,9 +299,9 @@ static void emit_item(const struct emitter *e, LLVMValueRef item) {
     }
 }
 
-void nest_emit(const struct gen *g, const struct nest *n, const struct nest_buffers *buffers,
-               nest_epilogue *epilogue, void *ctx) {
-    struct emitter e = {.g = g, .n = n, .buf = buffers, .epilogue = epilogue, .ctx = ctx};
+void nest_emit(const struct gen *g, const struct nest *n, const struct nest_buffers *buffers, nest_sink *sink,
+               void *ctx) {
+    struct emitter e = {.g = g, .n = n, .buf = buffers, .sink = sink, .ctx = ctx};
     for (uint32_t i = 0; i < n->n_runs; i++)
         if (n->runs[i].points > e.max_points) e.max_points = n->runs[i].points;
     LLVMValueRef lo = LLVMBuildZExt(g->b, buffers->lo, g->i64, "");

@@ -48,20 +48,21 @@ struct nest {
     bool prefetch_a, prefetch_b;
 };
 
-/* Where one accumulator lands. */
+/* Where one vector of finished sums belongs; all i64. */
 struct nest_point {
-    LLVMValueRef out;     /* i64, element offset of lane 0 in the output */
-    LLVMValueRef channel; /* i64, the output channel of lane 0 */
-    uint32_t active;      /* lanes that are channels */
+    LLVMValueRef out;          /* element offset of lane 0 in the output */
+    LLVMValueRef row, x;       /* of the output */
+    LLVMValueRef channel;      /* the output channel of lane 0 */
+    const LLVMValueRef *outer; /* positions on the outer axes */
+    uint32_t active;           /* lanes that are channels; the others hold nothing of use */
 };
 
-/* Emits what is applied to one vector of finished sums before it is stored. */
-typedef LLVMValueRef nest_epilogue(void *ctx, const struct gen *g, LLVMValueRef acc,
-                                   const struct nest_point *at);
+/* Emits what becomes of one vector of finished sums: it is stored, or not. */
+typedef void nest_sink(void *ctx, const struct gen *g, LLVMValueRef sums, const struct nest_point *at);
 
 /* The kernel's tensors; scratch may be null when nest_scratch is 0. lo, hi: the i32 range of items. */
 struct nest_buffers {
-    LLVMValueRef a, b, out, scratch, lo, hi;
+    LLVMValueRef a, b, scratch, lo, hi;
 };
 
 /* Stretches that `blocks` of k make when each has `per` of them (0: one stretch). */
@@ -80,7 +81,11 @@ bool nest_partition(struct nest *n, uint32_t width, uint32_t mr, int64_t stride,
                     int64_t dilation, int64_t extent);
 
 /* Emits all items in [lo, hi). The builder ends in the block after them. */
-void nest_emit(const struct gen *g, const struct nest *n, const struct nest_buffers *buffers,
-               nest_epilogue *epilogue, void *ctx);
+void nest_emit(const struct gen *g, const struct nest *n, const struct nest_buffers *buffers, nest_sink *sink,
+               void *ctx);
+
+/* Stores plain sums as the nest says: masked, or whole with zeros in the lanes that are no channels. */
+void nest_store(const struct gen *g, const struct nest *n, LLVMValueRef out, LLVMValueRef sums,
+                const struct nest_point *at);
 
 #endif
