@@ -136,15 +136,16 @@ static uint32_t propose_conv(const struct conv_problem *p, const struct target *
     return count;
 }
 
-/* One row of outputs in registers, as long as they and a row of weights fit. */
+/* As many points as there are registers beside a vector of weights and one of the input; all loads are cheap
+ * against the sums, but weights and rows of the input are read again for every tile. */
 static uint32_t propose_depthwise(const struct conv_problem *p, const struct target *target,
                                   struct proposal *out) {
     uint32_t lanes = target_lanes(target), ow = conv_out_width(p), oh = conv_out_height(p);
-    uint32_t spare = target->vector_registers - 2 - min_u32(p->kw, target->vector_registers / 2);
-    uint32_t mr = min_u32(min_u32(ow, spare), 16);
-    uint32_t mr_even = div_up(ow, div_up(ow, mr));
-    double cycles = (double)p->n * div_up(p->c, lanes) * oh * ow * p->kh * p->kw / FMA_PER_CYCLE;
-    *out = (struct proposal){{.mr = mr_even, .nr = lanes, .nc = 1}, cycles};
+    uint32_t most = min_u32(MOST_POINTS, target->vector_registers - 2);
+    uint32_t mr = div_up(ow, div_up(ow, min_u32(ow, most))), panels = div_up(p->c, lanes);
+    uint32_t mc = panels * p->n >= ITEMS_FOR_ALL ? oh : div_up(oh, div_up(ITEMS_FOR_ALL, panels * p->n));
+    double cycles = (double)p->n * panels * oh * ow * (p->kh * p->kw + 2) / FMA_PER_CYCLE;
+    *out = (struct proposal){{.mr = mr, .nr = lanes, .mc = mc, .nc = 1, .unroll = 1}, cycles};
     return 1;
 }
 

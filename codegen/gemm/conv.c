@@ -72,3 +72,51 @@ const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct
     *out_nest = n;
     return NULL;
 }
+
+const char *depthwise_nest(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
+                           struct nest *out_nest) {
+    if (p->kw > WALK_MAX_COLUMNS) return "the kernel is too wide";
+    if (s->mr == 0 || s->mr > TILE_MAX_POINTS || s->nr != lanes)
+        return "the schedule's tile does not fit the registers";
+    uint32_t oh = conv_out_height(p), ow = conv_out_width(p);
+    int64_t in_plane = (int64_t)p->h * p->w * lanes, out_plane = (int64_t)oh * ow * lanes;
+    struct nest n = {
+        .channels = p->c,
+        .lanes = lanes,
+        .vectors = 1,
+        .a_panel = in_plane,
+        .b_panel = (int64_t)p->kh * p->kw * lanes,
+        .out_vector = out_plane,
+        .rows = oh,
+        .a_row = (int64_t)p->stride[0] * p->w * lanes,
+        .out_row = (int64_t)ow * lanes,
+        .border = {p->kh > 1 || p->pad[0] || p->pad[2], p->stride[0], p->pad[0], p->dilation[0], p->h},
+        .a_point = (int64_t)p->stride[1] * lanes,
+        .out_point = lanes,
+        .a_origin = -((int64_t)p->pad[0] * p->w + p->pad[1]) * lanes,
+        .walk =
+            {
+                .block = {1, 0, 0},
+                .row = {p->kh, (int64_t)p->dilation[0] * p->w * lanes, (int64_t)p->kw * lanes},
+                .column = {p->kw, (int64_t)p->dilation[1] * lanes, lanes},
+                .steps = 1,
+                .unroll = 1,
+            },
+        .out_padded = true,
+        .b_padded = true,
+        .b_aligned = true,
+        .out_aligned = true,
+        .item_panels = s->nc,
+        .item_rows = s->mc && s->mc < oh ? s->mc : oh,
+        .k_blocks = 1,
+        .a_vectors = true,
+        .panels_slowest = s->order == SCHEDULE_WEIGHTS_OUTSIDE,
+    };
+    n.outer[n.n_outer++] =
+        (struct outer_axis){p->n, div_up(p->c, lanes) * in_plane, 0, div_up(p->c, lanes) * out_plane, 0};
+    if (!nest_partition(&n, ow, s->mr, p->stride[1], p->pad[1], p->dilation[1], p->w))
+        return "too many kinds of tiles in a row";
+    n.item_tiles = n.tiles;
+    *out_nest = n;
+    return NULL;
+}

@@ -7,6 +7,8 @@
 /* Each returns NULL, or the reason why the schedule does not fit the problem. `lanes`: f32 of a vector. */
 const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
                       struct nest *out_nest);
+const char *depthwise_nest(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
+                           struct nest *out_nest);
 const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const struct schedule *s,
                         struct nest *out_nest);
 

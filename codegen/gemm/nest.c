@@ -189,6 +189,7 @@ static void emit_tile(const struct emitter *e, const struct item_place *at, cons
         .point_a = n->a_point,
         .b_align = n->b_aligned ? 4 * g->lanes : 4,
         .b_last = n->b_padded ? g->lanes : s->last_active,
+        .a_vectors = n->a_vectors,
         .prefetch_a = n->prefetch_a,
     };
     for (uint32_t k = 0; k < n->walk.column.trips; k++) tile.skip[k] = run->skip[k];
@@ -255,7 +256,7 @@ static void emit_panel(const struct emitter *e, const struct item_place *at, LLV
         .b = b,
         .out = gen_add(g, at->out, gen_mul(g, panel, n->vectors * n->out_vector)),
         .channel = gen_add(g, at->channel, gen_mul(g, panel, nest_panel(n))),
-        .a_k = gen_i64(g, 0),
+        .a_k = gen_mul(g, panel, n->a_panel),
         .blocks = gen_i64(g, w->block.trips),
     };
     uint32_t per = div_up(w->block.trips, n->k_blocks);
@@ -270,7 +271,7 @@ static void emit_panel(const struct emitter *e, const struct item_place *at, LLV
     s.blocks = gen_min(g, gen_i64(g, per), LLVMBuildSub(g->b, left, done, ""));
     s.first = LLVMBuildICmp(g->b, LLVMIntEQ, l.index, gen_i64(g, 0), "");
     s.final = LLVMBuildICmp(g->b, LLVMIntEQ, l.index, gen_i64(g, n->k_blocks - 1), "");
-    s.a_k = gen_mul(g, done, w->block.a);
+    s.a_k = gen_add(g, s.a_k, gen_mul(g, done, w->block.a));
     s.b = gen_at(g, b, gen_mul(g, done, w->block.b));
     if (n->prefetch_b) s.fetch = gen_at_const(g, s.b, per * w->block.b);
     emit_rows(e, at, &s);

@@ -29,9 +29,9 @@ struct row_border {
 struct nest {
     struct outer_axis outer[NEST_MAX_OUTER];
     uint32_t n_outer;
-    uint32_t channels;       /* of one outer position */
-    uint32_t lanes, vectors; /* of a vector; of a panel */
-    int64_t b_panel, out_vector;
+    uint32_t channels;                    /* of one outer position */
+    uint32_t lanes, vectors;              /* of a vector; of a panel */
+    int64_t a_panel, b_panel, out_vector; /* a_panel: not 0 where each channel has a sum of its own */
     uint32_t rows;
     int64_t a_row, out_row;
     struct row_border border;
@@ -45,6 +45,7 @@ struct nest {
     /* The schedule: the box of an item, the stretch of k, and what changes slowest from item to item. */
     uint32_t item_panels, item_rows, item_tiles, k_blocks;
     bool panels_slowest;
+    bool a_vectors; /* see struct tile */
     bool prefetch_a, prefetch_b;
 };
 

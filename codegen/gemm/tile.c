@@ -34,7 +34,8 @@ static void emit_step(const struct gen *g, const struct walk *w, const struct ti
     }
     for (uint32_t p = 0; p < t->points; p++) {
         if (skip >> p & 1) continue;
-        LLVMValueRef x = gen_broadcast(g, gen_at_const(g, a, step * w->step_a + p * t->point_a));
+        LLVMValueRef at = gen_at_const(g, a, step * w->step_a + p * t->point_a);
+        LLVMValueRef x = t->a_vectors ? gen_load(g, at, 4 * g->lanes, g->lanes) : gen_broadcast(g, at);
         for (uint32_t v = 0; v < t->vectors; v++) {
             LLVMValueRef *c = &acc[p * t->vectors + v];
             *c = gen_fma(g, x, bv[v], *c);

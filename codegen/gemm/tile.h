@@ -1,5 +1,6 @@
 /* The register tile of a dense contraction: acc[p][v] += a[point p, k] * b[k, vector v], over a walk of k.
-   a is read one element at a time and broadcast, b in vectors of output channels. */
+   a is read one element at a time and broadcast, b in vectors of output channels. Where each channel has a
+   sum of its own (depthwise), a is read in vectors of channels like b. */
 #ifndef ADZE_CODEGEN_GEMM_TILE_H
 #define ADZE_CODEGEN_GEMM_TILE_H
 
@@ -30,6 +31,7 @@ struct tile {
     uint32_t skip[WALK_MAX_COLUMNS]; /* bit p: point p has no such column (it is over the border) */
     uint32_t b_align;                /* bytes */
     uint32_t b_last;                 /* lanes of the last vector that may be read */
+    bool a_vectors;                  /* a is a vector of channels, not one element for all of them */
     bool prefetch_a;                 /* ask for the next block's a while this one is used */
 };
 

@@ -1,0 +1,190 @@
+/* emit_contraction: a kernel for a contraction and the pointwise ops around it. */
+#include "codegen/body.h"
+#include "codegen/gemm/forms.h"
+#include "codegen/gemm/gemm.h"
+
+#include <string.h>
+
+/* Where finished sums go: bias, the body's ops, the results. */
+struct output {
+    struct emit *e;
+    const struct contraction *problem;
+    const struct nest *nest;
+    struct body *body; /* NULL: stored as they are */
+    LLVMValueRef bias, out;
+    uint32_t needs; /* storage coordinates that the body asks for */
+    uint32_t rank;  /* storage dimensions of the result */
+    int64_t extent[MAX_STORAGE_RANK];
+};
+
+static bool needs(const struct output *o, uint32_t k) {
+    return o->needs >> k & 1;
+}
+
+static LLVMValueRef divided(const struct gen *g, LLVMValueRef v, int64_t by) {
+    return by == 1 ? v : LLVMBuildUDiv(g->b, v, gen_i64(g, by), "");
+}
+
+static LLVMValueRef remainder_of(const struct gen *g, LLVMValueRef v, int64_t by) {
+    return LLVMBuildURem(g->b, v, gen_i64(g, by), "");
+}
+
+/* (n, c/V, h, w, c%V), without h for conv1d. In a flat convolution x counts all points of the plane. */
+static void conv_coordinates(const struct output *o, const struct gen *g, const struct nest_point *at,
+                             LLVMValueRef *index) {
+    uint32_t w = o->rank - 2;
+    bool flat = conv_is_flat(&o->problem->conv) && o->problem->kind == CONTRACTION_CONV && w == 3;
+    if (needs(o, 0)) index[0] = at->outer[0];
+    if (needs(o, 1)) index[1] = divided(g, at->channel, g->lanes);
+    if (w == 3 && needs(o, 2)) index[2] = flat ? divided(g, at->x, o->extent[w]) : at->row;
+    if (needs(o, w)) index[w] = flat ? remainder_of(g, at->x, o->extent[w]) : at->x;
+    index[w + 1] = gen_i64(g, 0);
+}
+
+/* (.., m, n): either the nest has the leading dimensions as outer axes, or they are rows of one product. */
+static void matmul_coordinates(const struct output *o, const struct gen *g, const struct nest_point *at,
+                               LLVMValueRef *index) {
+    uint32_t last = o->rank - 1, axes = o->problem->matmul.n_outer;
+    LLVMValueRef rest = at->x;
+    index[last] = at->channel;
+    for (uint32_t i = last; i-- > axes;) {
+        if (needs(o, i)) index[i] = i == axes ? rest : remainder_of(g, rest, o->extent[i]);
+        if (i > axes) rest = divided(g, rest, o->extent[i]);
+    }
+    for (uint32_t i = 0; i < axes && i < last; i++) index[i] = at->outer[i];
+}
+
+static LLVMValueRef active_mask(const struct gen *g, uint32_t active) {
+    LLVMValueRef bit[64];
+    for (uint32_t i = 0; i < g->lanes; i++) bit[i] = LLVMConstInt(g->i1, i < active, false);
+    return LLVMConstVector(bit, g->lanes);
+}
+
+static void sink(void *ctx, const struct gen *g, LLVMValueRef sums, const struct nest_point *at) {
+    struct output *o = ctx;
+    if (o->bias) {
+        LLVMValueRef bias = gen_load(g, gen_at(g, o->bias, at->channel), 4, at->active);
+        sums = LLVMBuildFAdd(g->b, sums, bias, "");
+    }
+    if (!o->body) {
+        nest_store(g, o->nest, o->out, sums, at);
+        return;
+    }
+    LLVMValueRef index[MAX_STORAGE_RANK] = {0};
+    if (o->problem->kind == CONTRACTION_MATMUL)
+        matmul_coordinates(o, g, at, index);
+    else
+        conv_coordinates(o, g, at, index);
+    bool masked = !o->nest->out_padded && at->active < g->lanes;
+    struct body_point point = {
+        .lanes = g->lanes,
+        .index = index,
+        .offset = at->out,
+        .mask = masked ? active_mask(g, at->active) : NULL,
+        .seeds = &sums,
+    };
+    body_eval_store(o->body, &point);
+}
+
+/* The stored layouts must be those that the schedule stands for. */
+static const char *check_layouts(struct module *m, const struct op *op, const struct contraction *c,
+                                 const struct schedule *s, const struct target *target) {
+    const struct type x = value_get(m, op->operand[0])->type, w = value_get(m, op->operand[1])->type;
+    uint32_t rank = type_rank(&m->types, x), lanes = target_lanes(target);
+    bool blocked = c->kind == CONTRACTION_DEPTHWISE || (c->kind == CONTRACTION_CONV && c->conv.blocked);
+    layout_id want_x = blocked ? layout_channel_blocked(&m->types, rank, lanes) : (layout_id){0};
+    if (x.layout.i != want_x.i) return "the input has another layout than the schedule's";
+    if (w.layout.i != contraction_weights_layout(m, op, c, s, target).i)
+        return "the weights have another layout than the schedule's";
+    return NULL;
+}
+
+static const char *make_nest(const struct contraction *c, const struct dot *dot, const struct schedule *s,
+                             struct nest *out) {
+    switch (c->kind) {
+    case CONTRACTION_CONV:
+        return conv_nest(&c->conv, dot->lanes, s, out);
+    case CONTRACTION_MATMUL:
+        return matmul_nest(&c->matmul, dot->lanes, s, out);
+    case CONTRACTION_DEPTHWISE:
+        return depthwise_nest(&c->conv, dot->lanes, s, out);
+    }
+    return "the dense generator has no form of this op";
+}
+
+/* Checks all that can be refused before anything is emitted. */
+static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct nest *nest) {
+    const char *reason = gemm_find(e->m, id, site);
+    if (reason) return reason;
+    const struct op *root = op_get(e->m, id), *op = op_get(e->m, site->contraction);
+    const struct dot *dot = dot_for(e->target, ELEM_f32, ELEM_f32, ELEM_f32);
+    if (!dot || dot->lanes != target_lanes(e->target)) return "no tiles for this target";
+    if (!root->schedule) return "no schedule was assigned";
+    reason = check_layouts(e->m, op, &site->problem, root->schedule, e->target);
+    if (reason) return reason;
+    struct type result = value_get(e->m, root->result[0])->type;
+    if (result.shape.i != value_get(e->m, op->result[0])->type.shape.i)
+        return "the results have another shape than the contraction";
+    if (result.layout.i != contraction_result_layout(e->m, op, &site->problem, e->target).i)
+        return "the result has another layout than the schedule's";
+    return make_nest(&site->problem, dot, root->schedule, nest);
+}
+
+static LLVMValueRef begin_kernel(struct emit *e, const char *symbol, const struct dot *dot, struct gen *g) {
+    LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0), i32 = LLVMInt32TypeInContext(e->context);
+    LLVMTypeRef parameters[] = {ptr, ptr, i32, i32};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameters, 4, false);
+    LLVMValueRef fn = LLVMAddFunction(e->module, symbol, type);
+    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, fn, "entry"));
+    gen_init(g, e->builder, fn, dot);
+    return fn;
+}
+
+static LLVMValueRef buffer(const struct gen *g, uint32_t position) {
+    LLVMValueRef index = gen_i64(g, position);
+    LLVMValueRef at = LLVMBuildGEP2(g->b, g->ptr, LLVMGetParam(g->fn, 0), &index, 1, "");
+    return LLVMBuildLoad2(g->b, g->ptr, at, "");
+}
+
+static void emit_kernel(struct emit *e, op_id id, const struct gemm_site *site, const struct nest *nest,
+                        struct output *o, const char *symbol, struct kernel *out) {
+    struct gen g;
+    const struct op *root = op_get(e->m, id);
+    out->function = begin_kernel(e, symbol, dot_for(e->target, ELEM_f32, ELEM_f32, ELEM_f32), &g);
+    out->items = nest_items(nest);
+    out->worker_scratch = nest_scratch(nest);
+    struct nest_buffers buffers = {
+        .a = buffer(&g, site->x),
+        .b = buffer(&g, site->w),
+        .scratch = buffer(&g, root->operand_count + root->result_count),
+        .lo = LLVMGetParam(out->function, 2),
+        .hi = LLVMGetParam(out->function, 3),
+    };
+    if (site->bias != UINT32_MAX) o->bias = buffer(&g, site->bias);
+    o->out = buffer(&g, root->operand_count);
+    if (o->body) body_bind(o->body, LLVMGetParam(out->function, 0));
+    nest_emit(&g, nest, &buffers, sink, o);
+    LLVMBuildRetVoid(g.b);
+}
+
+enum emit_result emit_contraction(struct emit *e, op_id id, const char *symbol, struct kernel *out,
+                                  const char **why_not) {
+    struct gemm_site site;
+    struct nest nest;
+    *why_not = plan(e, id, &site, &nest);
+    if (*why_not) return EMIT_DECLINED;
+    const struct op *root = op_get(e->m, id);
+    value_id seed = op_get(e->m, site.contraction)->result[0];
+    struct type frame = value_get(e->m, root->result[0])->type;
+    struct output o = {.e = e, .problem = &site.problem, .nest = &nest};
+    o.rank = type_storage(&e->m->types, frame, o.extent);
+    if (root->kind == OP_fuse) {
+        struct body_request request = {.op = id, .frame = frame, .seeds = &seed, .seed_count = 1};
+        o.body = body_new(e, &request, why_not);
+        if (!o.body) return EMIT_DECLINED;
+        o.needs = body_needs(o.body);
+    }
+    emit_kernel(e, id, &site, &nest, &o, symbol, out);
+    if (o.body) body_free(o.body);
+    return EMIT_DONE;
+}
