@@ -59,10 +59,11 @@ layout_id contraction_result_layout(struct module *m, const struct op *op, const
                                     const struct target *target);
 
 /* Proposes at most `room` schedules, the one that should be fastest first, with the cycles it is estimated to
- * take on one core; returns their number, at least 1. In a schedule: mr points x nr channels are the register
- * tile; an item is mc rows (tiles of points where a row is a whole matrix; 0: all) x nc panels of nr
- * channels; kc channels of the sum run before the next stretch starts (0: all); order is SCHEDULE_ORDER_…;
- * unroll counts steps of the sum in straight code; prefetch is a set of SCHEDULE_PREFETCH_…. */
+ * take on one core; returns their number, 0 when groups of channels do not fill vectors. In a schedule: mr
+ * points x nr channels are the register tile; an item is mc rows (tiles of points where a row is a whole
+ * matrix; 0: all) x nc panels of nr channels; kc channels of the sum run before the next stretch starts (0:
+ * all); order is SCHEDULE_ORDER_…; unroll counts steps of the sum in straight code; prefetch is a set of
+ * SCHEDULE_PREFETCH_…. */
 enum { SCHEDULE_POINTS_OUTSIDE, SCHEDULE_WEIGHTS_OUTSIDE };
 enum { SCHEDULE_PREFETCH_POINTS = 1, SCHEDULE_PREFETCH_WEIGHTS = 2 };
 struct proposal {

@@ -51,16 +51,19 @@ static uint32_t insert(struct register_tile t, struct register_tile *out, uint32
     return count;
 }
 
-/* The best few register tiles for a plane, cheapest first. Between equals the larger tile wins: it reads
- * less. */
+/* The best few register tiles for a plane, cheapest first; with `whole`, of panels that divide the channels.
+ * Between equals the larger tile wins: it reads less. */
 static uint32_t register_tiles(const struct target *target, uint32_t width, uint32_t channels,
-                               uint32_t most_mr, uint32_t most_nv, struct register_tile *out, uint32_t room) {
+                               uint32_t most_mr, uint32_t most_nv, bool whole, struct register_tile *out,
+                               uint32_t room) {
     uint32_t lanes = target_lanes(target), registers = target->vector_registers, count = 0;
-    for (uint32_t nv = 1; nv <= most_nv && (nv - 1) * lanes < channels; nv++)
+    for (uint32_t nv = 1; nv <= most_nv && (nv - 1) * lanes < channels; nv++) {
+        if (whole && channels % (nv * lanes)) continue;
         for (uint32_t mr = 1; mr <= min_u32(most_mr, width) && mr * nv + nv + 1 <= registers; mr++) {
             double cycles = plane_cycles(lanes, width, channels, mr, nv) * (1 + 0.02 / (mr * nv));
             count = insert((struct register_tile){mr, nv, cycles}, out, count, room);
         }
+    }
     return count;
 }
 
@@ -116,11 +119,12 @@ static uint32_t propose_conv(const struct conv_problem *p, const struct target *
     uint32_t lanes = target_lanes(target), oh = conv_out_height(p), ow = conv_out_width(p);
     uint32_t c = p->c / p->groups, o = p->o / p->groups, block = p->blocked ? lanes : 1, count = 0;
     bool flat = conv_is_flat(p);
-    uint32_t n = register_tiles(target, flat ? oh * ow : ow, o, MOST_POINTS, MOST_VECTORS, tiles, 4);
+    if (p->groups > 1 && (c % lanes || o % lanes)) return 0;
+    uint32_t n =
+        register_tiles(target, flat ? oh * ow : ow, o, MOST_POINTS, MOST_VECTORS, p->groups > 1, tiles, 4);
     double k = (double)c * p->kh * p->kw;
     for (uint32_t i = 0; i < n && count < room; i++) {
         uint32_t mr = tiles[i].mr, nr = tiles[i].nv * lanes;
-        if (p->groups > 1 && o % nr) continue;
         struct schedule s = {.mr = mr, .nr = nr, .nc = 1, .prefetch = SCHEDULE_PREFETCH_POINTS};
         struct traffic t = {.lines = flat ? div_up(oh * ow, mr) : oh,
                             .panels = div_up(o, nr),
@@ -159,7 +163,7 @@ static uint32_t propose_matmul(const struct matmul_problem *p, const struct targ
     uint32_t most_mr = p->k % 512 == 0 ? 6 : MOST_POINTS;
     /* A single row is bound by streaming the weights: wide panels, so that many loads are on their way. */
     uint32_t most_nv = p->m == 1 ? 8 : MOST_VECTORS;
-    uint32_t n = register_tiles(target, p->m, p->n, most_mr, most_nv, tiles, 4);
+    uint32_t n = register_tiles(target, p->m, p->n, most_mr, most_nv, false, tiles, 4);
     double outer = 1;
     for (uint32_t i = 0; i < p->n_outer; i++) outer *= p->outer[i].trips;
     for (uint32_t i = 0; i < n && count < room; i++) {

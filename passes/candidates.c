@@ -161,6 +161,8 @@ static void add_contraction(struct list *l, const struct anchor *a) {
         return;
     }
     if (c.kind == CONTRACTION_MATMUL) {
+        const struct value *b = value_get(l->m, l->op->operand[a->w]);
+        if (c.matmul.packable && b->kind == VALUE_PARAMETER) c.matmul.packed = true;
         add_scheduled(l, a, &c, (layout_id){0});
         return;
     }
@@ -170,7 +172,8 @@ static void add_contraction(struct list *l, const struct anchor *a) {
     c.conv.blocked = true;
     add_scheduled(l, a, &c, blocked);
     c.conv.blocked = false;
-    if (c.kind == CONTRACTION_CONV) add_scheduled(l, a, &c, (layout_id){0});
+    if (c.kind == CONTRACTION_CONV && c.conv.groups == 1) add_scheduled(l, a, &c, (layout_id){0});
+    if (!l->count) add_plain(l, "the channels of a group are no multiple of the vector");
 }
 
 /* -- everything else -- */

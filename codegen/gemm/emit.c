@@ -1,12 +1,12 @@
 /* emit_contraction: a kernel for a contraction and the pointwise ops around it. */
 #include "codegen/body.h"
 #include "codegen/gemm/forms.h"
-#include "codegen/gemm/gemm.h"
+#include "codegen/gemm/site.h"
 
 #include <string.h>
 
 /* Where finished sums go: bias, the body's ops, the results. */
-struct output {
+struct epilogue {
     struct emit *e;
     const struct contraction *problem;
     const struct nest *nest;
@@ -17,7 +17,7 @@ struct output {
     int64_t extent[MAX_STORAGE_RANK];
 };
 
-static bool needs(const struct output *o, uint32_t k) {
+static bool needs(const struct epilogue *o, uint32_t k) {
     return o->needs >> k & 1;
 }
 
@@ -30,7 +30,7 @@ static LLVMValueRef remainder_of(const struct gen *g, LLVMValueRef v, int64_t by
 }
 
 /* (n, c/V, h, w, c%V), without h for conv1d. In a flat convolution x counts all points of the plane. */
-static void conv_coordinates(const struct output *o, const struct gen *g, const struct nest_point *at,
+static void conv_coordinates(const struct epilogue *o, const struct gen *g, const struct nest_point *at,
                              LLVMValueRef *index) {
     uint32_t w = o->rank - 2;
     bool flat = conv_is_flat(&o->problem->conv) && o->problem->kind == CONTRACTION_CONV && w == 3;
@@ -42,7 +42,7 @@ static void conv_coordinates(const struct output *o, const struct gen *g, const 
 }
 
 /* (.., m, n): either the nest has the leading dimensions as outer axes, or they are rows of one product. */
-static void matmul_coordinates(const struct output *o, const struct gen *g, const struct nest_point *at,
+static void matmul_coordinates(const struct epilogue *o, const struct gen *g, const struct nest_point *at,
                                LLVMValueRef *index) {
     uint32_t last = o->rank - 1, axes = o->problem->matmul.n_outer;
     LLVMValueRef rest = at->x;
@@ -61,7 +61,7 @@ static LLVMValueRef active_mask(const struct gen *g, uint32_t active) {
 }
 
 static void sink(void *ctx, const struct gen *g, LLVMValueRef sums, const struct nest_point *at) {
-    struct output *o = ctx;
+    struct epilogue *o = ctx;
     if (o->bias) {
         LLVMValueRef bias = gen_load(g, gen_at(g, o->bias, at->channel), 4, at->active);
         sums = LLVMBuildFAdd(g->b, sums, bias, "");
@@ -114,7 +114,7 @@ static const char *make_nest(const struct contraction *c, const struct dot *dot,
 
 /* Checks all that can be refused before anything is emitted. */
 static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct nest *nest) {
-    const char *reason = gemm_find(e->m, id, site);
+    const char *reason = gemm_site_find(e->m, id, site);
     if (reason) return reason;
     const struct op *root = op_get(e->m, id), *op = op_get(e->m, site->contraction);
     const struct dot *dot = dot_for(e->target, ELEM_f32, ELEM_f32, ELEM_f32);
@@ -147,7 +147,7 @@ static LLVMValueRef buffer(const struct gen *g, uint32_t position) {
 }
 
 static void emit_kernel(struct emit *e, op_id id, const struct gemm_site *site, const struct nest *nest,
-                        struct output *o, const char *symbol, struct kernel *out) {
+                        struct epilogue *o, const char *symbol, struct kernel *out) {
     struct gen g;
     const struct op *root = op_get(e->m, id);
     out->function = begin_kernel(e, symbol, dot_for(e->target, ELEM_f32, ELEM_f32, ELEM_f32), &g);
@@ -176,7 +176,7 @@ enum emit_result emit_contraction(struct emit *e, op_id id, const char *symbol, 
     const struct op *root = op_get(e->m, id);
     value_id seed = op_get(e->m, site.contraction)->result[0];
     struct type frame = value_get(e->m, root->result[0])->type;
-    struct output o = {.e = e, .problem = &site.problem, .nest = &nest};
+    struct epilogue o = {.e = e, .problem = &site.problem, .nest = &nest};
     o.rank = type_storage(&e->m->types, frame, o.extent);
     if (root->kind == OP_fuse) {
         struct body_request request = {.op = id, .frame = frame, .seeds = &seed, .seed_count = 1};

@@ -31,7 +31,6 @@ const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const st
             },
         .b_padded = p->packed,
         .b_aligned = p->packed,
-        .out_aligned = p->n % lanes == 0,
         .item_panels = s->nc,
         .item_rows = 1,
         .k_blocks = nest_stretches(p->k / s->unroll, s->kc / s->unroll),

@@ -27,7 +27,8 @@ uint64_t nest_scratch(const struct nest *n) {
     uint32_t points = 0;
     for (uint32_t i = 0; i < n->n_runs; i++)
         if (n->runs[i].points > points) points = n->runs[i].points;
-    return (uint64_t)n->item_rows * n->item_tiles * points * nest_panel(n) * sizeof(float);
+    uint64_t bytes = (uint64_t)n->item_rows * n->item_tiles * points * nest_panel(n) * sizeof(float);
+    return (bytes + 63) / 64 * 64;
 }
 
 /* Bit p is set when point first + p has no input under column k. */
