@@ -43,6 +43,15 @@ static void print_element(const struct tensor *tensor, int64_t i, struct str *ou
     }
 }
 
+void print_numbers(const struct tensor *tensor, struct str *out) {
+    str_add(out, "{");
+    for (int64_t i = 0, n = tensor_count(tensor); i < n; i++) {
+        if (i) str_add(out, ", ");
+        print_element(tensor, i, out);
+    }
+    str_add(out, "}");
+}
+
 static void print_place(struct place place, struct str *out) {
     switch (place.space) {
     case PLACE_NONE:
@@ -70,12 +79,8 @@ static void print_literal(const struct module *m, const struct value *v, struct 
         print_element(tensor, 0, out);
     } else {
         type_print(&m->types, v->type, out);
-        str_add(out, " {");
-        for (int64_t i = 0, n = tensor_count(tensor); i < n; i++) {
-            if (i) str_add(out, ", ");
-            print_element(tensor, i, out);
-        }
-        str_add(out, "}");
+        str_add(out, " ");
+        print_numbers(tensor, out);
     }
     print_place(v->place, out);
 }

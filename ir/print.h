@@ -11,5 +11,7 @@ void print_op(const struct module *m, op_id op,
 /* `name` as the language spells it: bare when it is an identifier and no reserved word, quoted otherwise. */
 void print_name(struct str *out, const char *name);
 bool print_is_bare_name(const char *name);
+/* The elements as the language spells them: {1, 2, 3}; floats so that they read back exactly. */
+void print_numbers(const struct tensor *tensor, struct str *out);
 
 #endif
