@@ -271,6 +271,11 @@ struct ast_name name_of_path(struct lexer *lexer, struct ast_name name, const st
     return name;
 }
 
+struct ast_name name_joined(struct lexer *lexer, struct ast_name name, struct ast_name part) {
+    name.text = arena_printf(lexer->arena, "%s.%s", name.text, part.text);
+    return name;
+}
+
 void plan_add(struct lexer *lexer, const char *before, struct ast_name word) {
     str_add(&lexer->plan, before);
     if (word.format)

@@ -51,6 +51,7 @@ struct ast_name reserved_name(const char *word, struct loc loc);
 struct ast_name quoted_name(struct ast_name name); /* in the plan's text: in quotes */
 /* The name of a call: an error if it has parts. */
 struct ast_name name_of_path(struct lexer *lexer, struct ast_name name, const struct ast_part *parts);
+struct ast_name name_joined(struct lexer *lexer, struct ast_name name, struct ast_name part);
 /* Adds a word of the plan to its text. */
 void plan_add(struct lexer *lexer, const char *before, struct ast_name word);
 

@@ -170,8 +170,6 @@ static enum status run_input(struct elab *e, struct scope *scope, const struct a
     struct type type;
     struct binding b = {.name = name, .loc = target->name.loc};
     if (!name) return STATUS_FAILED;
-    if (!target->type)
-        return diag_error(e->diag, target->name.loc, "input '%s' is declared without its type", name);
     e->declaring = true;
     enum status status = eval_type(e, scope, target->type, &type);
     e->declaring = false;

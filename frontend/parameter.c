@@ -317,8 +317,6 @@ enum status run_weight(struct elab *e, struct scope *scope, const struct ast_stm
     weight_id weight = {0};
     const char *name = name_text(e, scope, &target->name);
     if (!name) return STATUS_FAILED;
-    if (!target->type)
-        return diag_error(e->diag, target->name.loc, "weight '%s' is declared without its type", name);
     TRY(eval_type(e, scope, target->type, &type));
     if (target->place) TRY(eval_place(e, target->place, &place));
     if (module_find_weight(e->m, name).i)

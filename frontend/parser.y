@@ -45,7 +45,7 @@ static void adze_parse_error(const struct loc *loc, struct lexer *lexer, const c
 
 %nterm <stmts> stmts
 %nterm <stmt> stmt
-%nterm <name> name word plan_word place_word
+%nterm <name> name dotted word plan_word place_word
 %nterm <text> string
 %nterm <expr> expr number call literal
 %nterm <exprs> exprs expr_list results
@@ -56,7 +56,7 @@ static void adze_parse_error(const struct loc *loc, struct lexer *lexer, const c
 %nterm <call> place made_by type_part
 %nterm <calls> type_parts
 %nterm <type> type
-%nterm <target> target
+%nterm <target> target typed weight
 %nterm <targets> targets
 %nterm <params> params param_list
 %nterm <param> param
@@ -76,10 +76,10 @@ stmts: %empty { $$ = (struct ast_stmts){0}; }
      | stmts error SYNC { $$ = $1; yyerrok; }
 
 stmt: targets '=' expr { $$ = stmt_new(lexer, AST_ASSIGN, @1, $3->depth); $$->assign.targets = $1; $$->assign.expr = $3; }
-    | INPUT target { $$ = stmt_new(lexer, AST_INPUT, @1, 0); $$->declare.target = $2; }
-    | WEIGHT target { $$ = stmt_new(lexer, AST_WEIGHT, @1, 0); $$->declare.target = $2; }
-    | WEIGHT target '=' made_by { $$ = stmt_new(lexer, AST_WEIGHT, @1, 0); $$->declare.target = $2; $$->declare.made_by = $4; }
-    | WEIGHT target '=' numbers { $$ = stmt_new(lexer, AST_WEIGHT, @1, 0); $$->declare.target = $2; $$->declare.numbers = $4; }
+    | INPUT typed { $$ = stmt_new(lexer, AST_INPUT, @1, 0); $$->declare.target = $2; }
+    | WEIGHT weight { $$ = stmt_new(lexer, AST_WEIGHT, @1, 0); $$->declare.target = $2; }
+    | WEIGHT weight '=' made_by { $$ = stmt_new(lexer, AST_WEIGHT, @1, 0); $$->declare.target = $2; $$->declare.made_by = $4; }
+    | WEIGHT weight '=' numbers { $$ = stmt_new(lexer, AST_WEIGHT, @1, 0); $$->declare.target = $2; $$->declare.numbers = $4; }
     | WEIGHTS string { $$ = stmt_new(lexer, AST_WEIGHTS, @2, 0); $$->weights.path = $2; }
     | WEIGHTS string AS name { $$ = stmt_new(lexer, AST_WEIGHTS, @2, 0); $$->weights.path = $2; $$->weights.prefix = $4.text; }
     | DIM name IN expr UP_TO expr { $$ = stmt_new(lexer, AST_DIM, @1, 0); $$->dim.name = $2; $$->dim.lo = $4; $$->dim.hi = $6; }
@@ -132,9 +132,14 @@ path_part: DOT_NAME { $$ = part_new(lexer, $1, NULL); }
 /* -- declarations -- */
 targets: target { $$ = (struct ast_targets){$1, $1, 1}; }
        | targets ',' target { $$ = targets_add($1, $3); }
-target: name { $$ = target_new(lexer, $1, NULL, NULL); }
-      | name ':' type { $$ = target_new(lexer, $1, $3, NULL); }
-      | name ':' type place { $$ = target_new(lexer, $1, $3, $4); }
+target: name { $$ = target_new(lexer, $1, NULL, NULL); } | typed
+typed: name ':' type { $$ = target_new(lexer, $1, $3, NULL); }
+     | name ':' type place { $$ = target_new(lexer, $1, $3, $4); }
+weight: dotted ':' type { $$ = target_new(lexer, $1, $3, NULL); }
+      | dotted ':' type place { $$ = target_new(lexer, $1, $3, $4); }
+dotted: name
+      | dotted DOT_NAME { $$ = name_joined(lexer, $1, $2); }
+      | dotted '.' STRING { $$ = name_joined(lexer, $1, $3); }
 
 type: ELEM '[' exprs ']' type_parts { $$ = type_new(lexer, $1, @1, $3, $5); }
 type_parts: %empty { $$ = (struct ast_calls){0}; }

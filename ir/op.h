@@ -131,6 +131,8 @@ enum op_kind op_by_name(const char *name);                                     /
 uint32_t op_info_operands(const struct op_info *info, uint32_t *out_required); /* names in the signature */
 /* Name of operand i ("x"); variadic ones repeat the last. Copied to out. */
 void op_info_operand_name(const struct op_info *info, uint32_t i, char out[32]);
+/* The reference of all ops as Markdown, for docs/language.md. */
+void op_table_markdown(struct str *out);
 uint32_t op_info_attrs(const struct op_info *info);
 const struct attr_spec *op_info_attr(const struct op_info *info, enum attr_name name); /* NULL */
 

@@ -98,8 +98,15 @@ static void add_as_float(struct str *s, const char *digits) {
     if (!strpbrk(digits, ".e")) str_add(s, ".0");
 }
 
+/* Whole numbers of few digits without an exponent: 10.0 rather than 1e+01. */
+static bool add_whole(struct str *s, double value) {
+    if (!(fabs(value) < 1e7) || value != floor(value)) return false;
+    str_printf(s, "%.1f", value);
+    return true;
+}
+
 void str_add_f64(struct str *s, double value) {
-    if (add_special(s, value)) return;
+    if (add_special(s, value) || add_whole(s, value)) return;
     char text[40];
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
@@ -109,7 +116,7 @@ void str_add_f64(struct str *s, double value) {
 }
 
 void str_add_f32(struct str *s, float value) {
-    if (add_special(s, (double)value)) return;
+    if (add_special(s, (double)value) || add_whole(s, (double)value)) return;
     char text[40];
     for (int digits = 1; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, (double)value);
