@@ -109,8 +109,8 @@ static enum status open_inside(struct onnx_model *model, const char *location, c
     char *folder = realpath(model->folder, NULL), *file = realpath(path.text, NULL);
     int error = errno;
     size_t length = folder ? strlen(folder) : 0;
-    bool inside =
-        folder && file && !strncmp(file, folder, length) && (file[length] == '/' || !strcmp(folder, "/"));
+    bool inside = folder && file && !strncmp(file, folder, length) &&
+                  (file[length] == '/' || !file[length] || !strcmp(folder, "/"));
     enum status status = STATUS_FAILED;
     if (!file) {
         diag_error(diag, model->loc, "%s: cannot open its outside data '%s': %s", what, location,
@@ -125,6 +125,8 @@ static enum status open_inside(struct onnx_model *model, const char *location, c
                        strerror(errno));
         else
             status = file_view_of(descriptor, path.text, diag, out);
+        if (descriptor >= 0 && status != STATUS_OK)
+            diag_note(diag, model->loc, "it holds the data of %s", what);
         if (descriptor >= 0) close(descriptor);
     }
     free(folder);

@@ -2,6 +2,7 @@
 #include "frontend/tensorfile/npy.h"
 #include "frontend/tensorfile/npz.h"
 #include "frontend/tensorfile/safetensors.h"
+#include "test/support/temporary.h"
 #include "test/support/unit.h"
 
 #include <inttypes.h>
@@ -256,8 +257,7 @@ static void npy_of_others(void) {
     npy_reads("{'descr': '<f2', 'fortran_order': False, 'shape': (1,)}", 1, "\0\x3c", 2, "f16 1: 1");
     npy_reads("{'descr': '|V2', 'fortran_order': False, 'shape': (1,)}", 1, "\x80\x3f", 2, "bf16 1: 1");
     npy_reads("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", 1, "\1\0\1", 3, "bool 3: 1 0 1");
-    npy_reads("{'descr': '<i8', 'fortran_order': False, 'shape': (0, 5)}", 1, "", 0,
-              "i64 0 5:");
+    npy_reads("{'descr': '<i8', 'fortran_order': False, 'shape': (0, 5)}", 1, "", 0, "i64 0 5:");
 }
 
 static void npy_refused(const char *header, size_t data, const char *word) {
@@ -465,19 +465,16 @@ static void writing(const char *folder) {
 }
 
 int main(void) {
-    const char *tmp = getenv("TMPDIR");
-    char folder[2048];
-    snprintf(folder, sizeof folder, "%s/tensorfile-XXXXXX", tmp ? tmp : P_tmpdir);
-    if (!mkdtemp(folder)) bug("no folder for temporary files");
-    snprintf(path, sizeof path, "%s/file", folder);
-    writing(folder);
+    struct temporary temporary = temporary_make();
+    snprintf(path, sizeof path, "%s", temporary_path(&temporary, "file"));
+    writing(temporary.folder);
     round_trips();
     npy_of_others();
     hostile_npy();
     hostile_safetensors();
     misaligned_safetensors();
     npz_of_others();
-    unlink(path);
-    EXPECT(!rmdir(folder), "files are left in %s", folder);
+    temporary_remove(&temporary);
+    EXPECT(access(path, F_OK), "a file is left");
     return unit_status();
 }
