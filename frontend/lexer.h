@@ -58,6 +58,7 @@ struct lexer {
     struct loc refused;        /* of the token that the last syntax error was about */
     bool recovering, again;    /* again: current is to be delivered once more */
     bool plan_next;            /* the token before was `plan` */
+    bool stray;                /* the last closing brace closed nothing */
     bool too_deep;             /* said so already */
     struct str plan;           /* canonical text of the plan block so far */
     struct ast_file *out;

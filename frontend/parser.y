@@ -260,16 +260,67 @@ static void describe(const struct lexer *lexer, yysymbol_kind_t kind, struct str
     }
 }
 
+/* -- what was expected: single tokens, or the two large groups by name -- */
+static bool continues_expression(yysymbol_kind_t kind) {
+    static const char operators[] = "'+''-''*''/''%''.''['('";
+    const char *name = yysymbol_name(kind);
+    return kind == YYSYMBOL_DOT_NAME || kind == YYSYMBOL_SCHEDULE || kind == YYSYMBOL_AT ||
+           (strlen(name) == 3 && *name == '\'' && strstr(operators, name));
+}
+
+static bool begins_expression(yysymbol_kind_t kind) {
+    switch (kind) {
+    case YYSYMBOL_NAME:
+    case YYSYMBOL_STRING:
+    case YYSYMBOL_FORMAT:
+    case YYSYMBOL_NUMBER:
+    case YYSYMBOL_ELEM:
+    case YYSYMBOL_PART:
+    case YYSYMBOL_FUSE:
+    case YYSYMBOL_TRUE:
+    case YYSYMBOL_FALSE:
+    case YYSYMBOL_INF:
+    case YYSYMBOL_NAN:
+        return true;
+    default:
+        return !strcmp(yysymbol_name(kind), "'@'") || !strcmp(yysymbol_name(kind), "'('");
+    }
+}
+
+static bool is_reserved(yysymbol_kind_t kind) {
+    return kind >= YYSYMBOL_MODEL && kind <= YYSYMBOL_AT;
+}
+
+static bool contains(const yysymbol_kind_t *kinds, int count, yysymbol_kind_t kind) {
+    for (int i = 0; i < count; i++)
+        if (kinds[i] == kind) return true;
+    return false;
+}
+
+static void add_expected(const yypcontext_t *context, struct str *out) {
+    yysymbol_kind_t kinds[YYNTOKENS];
+    const char *text[YYNTOKENS + 2];
+    int count = yypcontext_expected_tokens(context, kinds, YYNTOKENS), shown = 0;
+    bool statement = contains(kinds, count, YYSYMBOL_RETURN);
+    bool expression = !statement && contains(kinds, count, YYSYMBOL_NUMBER) && contains(kinds, count, YYSYMBOL_NAN) &&
+                      contains(kinds, count, YYSYMBOL_FUSE);
+    for (int i = 0; i < count; i++) {
+        if ((statement || expression) && (begins_expression(kinds[i]) || is_reserved(kinds[i]))) continue;
+        if (!continues_expression(kinds[i])) text[shown++] = yysymbol_name(kinds[i]);
+    }
+    if (expression) text[shown++] = "an expression";
+    if (statement) text[shown++] = "a statement";
+    enum { LISTED = 6 };
+    for (int i = 0; i < shown && shown <= LISTED; i++)
+        str_printf(out, "%s%s", !i ? ", expected " : i + 1 < shown ? ", " : " or ", text[i]);
+}
+
 /* "unexpected X, expected A, B or C": what is expected is said as long as that is short. */
 static int yyreport_syntax_error(const yypcontext_t *context, struct lexer *lexer) {
-    enum { LISTED = 5 };
-    yysymbol_kind_t expected[LISTED];
     struct str text = {0};
     str_add(&text, "unexpected ");
     describe(lexer, yypcontext_token(context), &text);
-    int count = yypcontext_expected_tokens(context, expected, LISTED);
-    for (int i = 0; i < count; i++)
-        str_printf(&text, "%s%s", !i ? ", expected " : i + 1 < count ? ", " : " or ", yysymbol_name(expected[i]));
+    add_expected(context, &text);
     diag_error(lexer->diag, *yypcontext_location(context), "%s", str_text(&text));
     str_free(&text);
     lexer_recover(lexer);
