@@ -16,7 +16,7 @@ enum status infer_transpose(struct infer *infer) {
     if (count && count != rank) return infer_error(infer, "perm has %u numbers, expected %u", count, rank);
     for (uint32_t i = 0; i < count; i++) {
         if (given[i] < 0 || given[i] >= rank || (seen >> given[i] & 1))
-            return infer_error(infer, "perm is not a permutation of 0 to %d: %lld", (int)rank - 1,
+            return infer_error(infer, "perm is no permutation of 0 to %d: %lld", (int)rank - 1,
                                (long long)given[i]);
         seen |= 1u << given[i];
     }

@@ -64,7 +64,7 @@ void sample_perturb(const struct sample_operand *operand, struct tensor *t, int6
     tensor_free(&old);
 }
 
-static struct attr resolve(struct module *m, const struct op_sample *s, struct attr a) {
+struct attr op_sample_attr(struct module *m, const struct op_sample *s, struct attr a) {
     enum attr_kind kind = attr_kind_of(a.name);
     if (kind == ATTR_KIND_DIMS) return attr_dims(a.name, dims_from_ints(&m->types, a.ints.at, a.ints.count));
     if (kind == ATTR_KIND_LAYOUT)
@@ -77,8 +77,14 @@ static op_id add_op(struct builder *b, const struct op_sample *s, const value_id
     if (s->build) return s->build(b, operands);
     struct attr attrs[SAMPLE_ATTRS];
     uint32_t n = 0;
-    for (; n < SAMPLE_ATTRS && s->attr[n].name; n++) attrs[n] = resolve(b->m, s, s->attr[n]);
+    for (; n < SAMPLE_ATTRS && s->attr[n].name; n++) attrs[n] = op_sample_attr(b->m, s, s->attr[n]);
     return build_op(b, s->kind, operands, count, attrs, n, NULL);
+}
+
+/* Outputs are stored plain. */
+static value_id plain_value(struct builder *b, value_id v) {
+    struct attr plain = attr_layout(ATTR_layout, (layout_id){0});
+    return value_get(b->m, v)->type.layout.i ? build(b, OP_relayout, &v, 1, &plain, 1, NULL) : v;
 }
 
 struct op_instance op_instance_new(const struct op_sample *s, uint64_t seed) {
@@ -103,8 +109,12 @@ struct op_instance op_instance_new(const struct op_sample *s, uint64_t seed) {
         diag_print(&diag, stderr);
         exit(1);
     }
-    const struct op *op = op_get(instance.m, instance.op);
-    for (uint32_t r = 0; r < op->result_count; r++) module_add_output(instance.m, "y", op->result[r]);
+    uint32_t results = op_get(instance.m, instance.op)->result_count;
+    for (uint32_t r = 0; r < results; r++) {
+        char name[16];
+        snprintf(name, sizeof name, "y%u", r);
+        module_add_output(instance.m, name, plain_value(&b, op_get(instance.m, instance.op)->result[r]));
+    }
     diag_free(&diag);
     return instance;
 }

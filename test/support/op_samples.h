@@ -100,6 +100,8 @@ struct op_instance {
 /* Ends the process with diagnostics on stderr if the sample is not valid. */
 struct op_instance op_instance_new(const struct op_sample *sample, uint64_t seed);
 void op_instance_free(struct op_instance *instance);
+/* An attribute of the sample as an attribute of an op of m. */
+struct attr op_sample_attr(struct module *m, const struct op_sample *sample, struct attr attr);
 /* "conv2d (grouped)" */
 const char *op_sample_name(const struct op_sample *sample, char out[96]);
 /* Evaluates the op on in[0 … operands), instance->in or replacements; results are the caller's. */
