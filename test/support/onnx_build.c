@@ -6,7 +6,7 @@
 /* Lists grow by copying: models here are small. */
 static void *push(struct onnx_builder *b, void *list, size_t *count, void *item) {
     void **longer = arena_array(&b->arena, void *, *count + 1);
-    if (*count) memcpy(longer, list, *count * sizeof *longer);
+    if (list) memcpy(longer, list, *count * sizeof *longer);
     longer[(*count)++] = item;
     return longer;
 }
