@@ -1,5 +1,6 @@
 #include "codegen/compile.h"
 
+#include "codegen/emit.h"
 #include "codegen/kernel.h"
 #include "codegen/kernel_key.h"
 #include "codegen/work.h"

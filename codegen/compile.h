@@ -3,7 +3,7 @@
 #ifndef ADZE_CODEGEN_COMPILE_H
 #define ADZE_CODEGEN_COMPILE_H
 
-#include "codegen/emit.h"
+#include "codegen/output.h"
 #include "ir/module.h"
 
 /* The module has been through fuse, assign and plan-memory for options->target. Contractions that end in

@@ -1,0 +1,385 @@
+#include "frontend/cli/load.h"
+
+#include "frontend/onnx/import.h"
+#include "frontend/read.h"
+#include "frontend/tensorfile/npy.h"
+#include "frontend/tensorfile/safetensors.h"
+#include "ir/base/file.h"
+#include "ir/print.h"
+#include "ir/verify.h"
+#include "passes/pass.h"
+
+#include <string.h>
+
+bool has_suffix(const char *text, const char *suffix) {
+    size_t n = strlen(text), k = strlen(suffix);
+    return n >= k && !strcmp(text + n - k, suffix);
+}
+
+const char *stem_of(struct invocation *inv, const char *path) {
+    static const char *const suffixes[] = {".adz", ".onnx", ".so",  ".a",   ".o", ".safetensors",
+                                           ".h",   ".ll",   ".npz", ".npy", ".s"};
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++)
+        if (has_suffix(path, suffixes[i]) && strlen(path) > strlen(suffixes[i]))
+            return arena_strndup(&inv->arena, path, strlen(path) - strlen(suffixes[i]));
+    return path;
+}
+
+/* -- NAME=VALUE -- */
+bool split_assignment(struct invocation *inv, const char *text, bool (*known)(void *ctx, const char *name),
+                      void *ctx, const char **name, const char **value) {
+    for (size_t i = strlen(text); i-- > 0;) {
+        if (text[i] != '=') continue;
+        const char *candidate = arena_strndup(&inv->arena, text, i);
+        if (!known(ctx, candidate)) continue;
+        *name = candidate;
+        *value = text + i + 1;
+        return true;
+    }
+    return false;
+}
+
+static bool split_last(struct invocation *inv, const char *text, const char **name, const char **value) {
+    const char *equals = strrchr(text, '=');
+    if (!equals || equals == text) return false;
+    *name = arena_strndup(&inv->arena, text, (size_t)(equals - text));
+    *value = equals + 1;
+    return true;
+}
+
+static bool parse_extent(const char *text, const char **end, int64_t *out) {
+    char *stop;
+    if (*text < '0' || *text > '9') return false;
+    long long value = strtoll(text, &stop, 10);
+    *end = stop;
+    *out = value;
+    return value <= DIM_MAX;
+}
+
+static enum exit_code parse_shape(struct invocation *inv, const char *text, struct import_shape *out) {
+    const char *at;
+    bool ok = split_last(inv, text, &out->name, &at);
+    while (ok && *at) {
+        ok = out->rank < MAX_RANK && parse_extent(at, &at, &out->dim[out->rank]);
+        out->rank += ok;
+        if (ok && *at == ',')
+            ok = *++at != 0;
+        else if (ok && *at)
+            ok = false;
+    }
+    if (!ok)
+        return usage_error(inv, "--shape is '%s', expected NAME=D0,D1,… with at most %d extents", text,
+                           MAX_RANK);
+    return EXIT_OK;
+}
+
+struct specialization {
+    VEC(struct import_shape) shapes;
+    VEC(struct import_dim) dims;
+    VEC(struct named_tensor) binds;
+};
+
+static void specialization_free(struct specialization *s) {
+    for (uint32_t i = 0; i < s->binds.count; i++) tensor_free(&s->binds.at[i].tensor);
+    vec_free(&s->shapes);
+    vec_free(&s->dims);
+    vec_free(&s->binds);
+}
+
+static enum exit_code read_specialization(struct invocation *inv, struct specialization *out) {
+    const char *text, *value, *end;
+    for (uint32_t at = 0; (text = option_next(inv, "shape", &at));) {
+        enum exit_code code = parse_shape(inv, text, vec_push(&out->shapes));
+        if (code) return code;
+    }
+    for (uint32_t at = 0; (text = option_next(inv, "dim", &at));) {
+        struct import_dim *d = vec_push(&out->dims);
+        if (!split_last(inv, text, &d->name, &value) || !parse_extent(value, &end, &d->value) || *end)
+            return usage_error(inv, "--dim is '%s', expected NAME=N", text);
+    }
+    for (uint32_t at = 0; (text = option_next(inv, "bind", &at));) {
+        struct named_tensor *b = vec_push(&out->binds);
+        const char *name;
+        if (!split_last(inv, text, &name, &value))
+            return usage_error(inv, "--bind is '%s', expected NAME=FILE.npy", text);
+        b->name = name;
+        if (npy_read(value, &inv->diag, &b->tensor) != STATUS_OK) return EXIT_INPUT;
+    }
+    return EXIT_OK;
+}
+
+/* -- the same for a module that came from text -- */
+static value_id find_input(const struct module *m, const char *name) {
+    for (uint32_t i = 0; i < m->inputs.count; i++)
+        if (!strcmp(value_get(m, m->inputs.at[i])->name, name)) return m->inputs.at[i];
+    return (value_id){0};
+}
+
+static enum status no_input(const struct module *m, struct diag *diag, const char *option, const char *name) {
+    struct str names = {0};
+    for (uint32_t i = 0; i < m->inputs.count; i++)
+        str_printf(&names, "%s%s", i ? ", " : "", value_get(m, m->inputs.at[i])->name);
+    diag_error(diag, m->loc, "%s: the model has no input %s; its inputs are %s", option, name,
+               str_text(&names));
+    str_free(&names);
+    return STATUS_FAILED;
+}
+
+struct symbol_values {
+    struct map index;
+    VEC(int64_t) value;
+};
+
+static bool lookup_symbol(void *ctx, const char *name, int64_t *value) {
+    struct symbol_values *s = ctx;
+    uint32_t *i = map_get_str(&s->index, name);
+    if (i) *value = s->value.at[*i];
+    return i != NULL;
+}
+
+static enum status set_symbol(struct symbol_values *s, const char *name, int64_t value, struct loc loc,
+                              struct diag *diag) {
+    bool is_new;
+    uint32_t *i = map_put_str(&s->index, name, &is_new);
+    if (!is_new && s->value.at[*i] != value)
+        return diag_error(diag, loc, "dimension %s is given as %lld and as %lld", name,
+                          (long long)s->value.at[*i], (long long)value);
+    if (!is_new) return STATUS_OK;
+    *i = s->value.count;
+    *vec_push(&s->value) = value;
+    return STATUS_OK;
+}
+
+static enum status shape_symbols(struct module *m, const struct import_shape *shape, struct symbol_values *s,
+                                 struct diag *diag) {
+    value_id v = find_input(m, shape->name);
+    if (!v.i) return no_input(m, diag, "--shape", shape->name);
+    const struct value *input = value_get(m, v);
+    uint32_t rank = type_rank(&m->types, input->type);
+    if (rank != shape->rank)
+        return diag_error(diag, input->loc, "--shape: input %s has rank %u, not %u", shape->name, rank,
+                          shape->rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        dim_id dim = dims_at(&m->types, input->type.shape, i);
+        int64_t fixed;
+        const char *symbol;
+        if (dim_is_symbol(&m->types, dim, &symbol))
+            TRY(set_symbol(s, symbol, shape->dim[i], input->loc, diag));
+        else if (dim_is_const(&m->types, dim, &fixed) && fixed != shape->dim[i])
+            return diag_error(diag, input->loc, "--shape: dimension %u of input %s is %lld, not %lld", i,
+                              shape->name, (long long)fixed, (long long)shape->dim[i]);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_symbol_exists(struct module *m, const char *name, struct diag *diag) {
+    for (uint32_t i = 0; i < m->inputs.count; i++) {
+        struct type type = value_get(m, m->inputs.at[i])->type;
+        for (uint32_t d = 0; d < type_rank(&m->types, type); d++) {
+            const char *symbol;
+            if (dim_is_symbol(&m->types, dims_at(&m->types, type.shape, d), &symbol) && !strcmp(symbol, name))
+                return STATUS_OK;
+        }
+    }
+    return diag_error(diag, m->loc, "--dim: no input has a dimension %s", name);
+}
+
+static enum status bind_input(struct module *m, const struct named_tensor *bind, struct diag *diag) {
+    value_id v = find_input(m, bind->name);
+    if (!v.i) return no_input(m, diag, "--bind", bind->name);
+    struct type have = value_get(m, v)->type;
+    struct type given =
+        type_make(bind->tensor.elem, dims_from_ints(&m->types, bind->tensor.dim, bind->tensor.rank));
+    if (have.elem != given.elem || have.shape.i != given.shape.i) {
+        struct str a = {0}, b = {0};
+        type_print(&m->types, have, &a);
+        type_print(&m->types, given, &b);
+        diag_error(diag, value_get(m, v)->loc, "--bind: input %s is %s, the file holds %s", bind->name,
+                   str_text(&a), str_text(&b));
+        str_free(&a);
+        str_free(&b);
+        return STATUS_FAILED;
+    }
+    value_id constant = module_parameter(
+        m, module_add_weight(m, bind->name, tensor_copy(&bind->tensor), value_get(m, v)->loc));
+    module_replace_uses(m, v, constant);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < m->inputs.count; i++)
+        if (!value_same(m->inputs.at[i], v)) {
+            m->inputs.at[kept] = m->inputs.at[i];
+            value_get(m, m->inputs.at[kept])->index = kept;
+            kept++;
+        }
+    m->inputs.count = kept;
+    return STATUS_OK;
+}
+
+static enum status specialize(struct module *m, const struct specialization *s, struct diag *diag) {
+    struct symbol_values values = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < s->shapes.count && status == STATUS_OK; i++)
+        status = shape_symbols(m, &s->shapes.at[i], &values, diag);
+    for (uint32_t i = 0; i < s->dims.count && status == STATUS_OK; i++) {
+        status = check_symbol_exists(m, s->dims.at[i].name, diag);
+        if (status == STATUS_OK)
+            status = set_symbol(&values, s->dims.at[i].name, s->dims.at[i].value, m->loc, diag);
+    }
+    if (status == STATUS_OK && values.value.count)
+        status = module_bind_symbols(m, lookup_symbol, &values, diag);
+    for (uint32_t i = 0; i < s->binds.count && status == STATUS_OK; i++)
+        status = bind_input(m, &s->binds.at[i], diag);
+    map_free(&values.index);
+    vec_free(&values.value);
+    return status;
+}
+
+/* -- loading and saving -- */
+static enum status load(struct invocation *inv, const char *path, const struct specialization *s,
+                        struct module **out) {
+    if (has_suffix(path, ".onnx")) {
+        struct import_options options = {.shapes = s->shapes.at,
+                                         .dims = s->dims.at,
+                                         .binds = s->binds.at,
+                                         .shape_count = s->shapes.count,
+                                         .dim_count = s->dims.count,
+                                         .bind_count = s->binds.count};
+        TRY(onnx_import(path, &options, &inv->diag, out));
+    } else {
+        struct read_options options = {.missing = option_given(inv, "no-weights") ? MISSING_IS_RANDOM
+                                                                                  : MISSING_IS_AN_ERROR};
+        TRY(read_adz(path, &options, &inv->diag, out));
+        TRY(specialize(*out, s, &inv->diag));
+    }
+    return verify_module(*out, true, &inv->diag);
+}
+
+enum exit_code load_model(struct invocation *inv, const char *path, struct module **out) {
+    struct specialization s = {0};
+    *out = NULL;
+    enum exit_code code = read_specialization(inv, &s);
+    if (!code && load(inv, path, &s, out) != STATUS_OK) code = EXIT_INPUT;
+    specialization_free(&s);
+    if (code) {
+        module_free(*out);
+        *out = NULL;
+    }
+    return code;
+}
+
+static bool weight_used(const struct module *m, const uint32_t *uses, uint32_t weight) {
+    for (uint32_t i = 1; i < m->values.count; i++)
+        if (m->values.at[i].kind == VALUE_PARAMETER && m->values.at[i].weight.i == weight && uses[i])
+            return true;
+    return false;
+}
+
+static enum status save_files(struct invocation *inv, struct module *m, const char *stem) {
+    char *weights_path = arena_printf(&inv->arena, "%s.safetensors", stem),
+         *text_path = arena_printf(&inv->arena, "%s.adz", stem);
+    const char *slash = strrchr(weights_path, '/');
+    VEC(struct named_tensor) tensors = {0};
+    uint32_t *uses = module_count_uses(m);
+    for (uint32_t i = 1; i < m->weights.count; i++)
+        if (!weight_get(m, (weight_id){i})->made_by && weight_used(m, uses, i))
+            *vec_push(&tensors) = (struct named_tensor){m->weights.at[i].name, m->weights.at[i].tensor};
+    free(uses);
+    vec_clear(&m->weights_files);
+    if (tensors.count) vec_push(&m->weights_files)->path = slash ? slash + 1 : weights_path;
+    struct str text = {0};
+    print_module(m, &text);
+    enum status status = STATUS_OK;
+    if (tensors.count)
+        status = safetensors_write(weights_path, tensors.at, tensors.count, NULL, 0, &inv->diag);
+    if (status == STATUS_OK) status = file_write(text_path, str_text(&text), text.length, &inv->diag);
+    str_free(&text);
+    vec_free(&tensors);
+    return status;
+}
+
+enum exit_code save_model(struct invocation *inv, struct module *m, const char *stem) {
+    if (strcmp(stem, "-")) return save_files(inv, m, stem_of(inv, stem)) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+    struct str text = {0};
+    print_module(m, &text);
+    fputs(str_text(&text), stdout);
+    str_free(&text);
+    return EXIT_OK;
+}
+
+/* -- passes -- */
+struct printing {
+    struct invocation *inv;
+    bool time;
+};
+
+static void after_pass(void *ctx, const char *pass, struct module *m, bool changed, double seconds) {
+    struct printing *p = ctx;
+    if (p->time) fprintf(stderr, "%9.3f ms  %s\n", seconds * 1e3, pass);
+    bool print = changed && option_given(p->inv, "print-after-change");
+    const char *name;
+    for (uint32_t at = 0; (name = option_next(p->inv, "print-after", &at));)
+        print = print || !strcmp(name, pass);
+    if (!print) return;
+    struct str text = {0};
+    print_module(m, &text);
+    fprintf(stderr, "# after %s\n%s", pass, str_text(&text));
+    str_free(&text);
+}
+
+enum exit_code run_passes(struct invocation *inv, struct module *m, const char *passes,
+                          const struct target *target) {
+    const char *name;
+    for (uint32_t at = 0; (name = option_next(inv, "print-after", &at));)
+        if (!pass_by_name(name)) return usage_error(inv, "--print-after: there is no pass %s", name);
+    int64_t limit;
+    if (!option_int(inv, "pass-limit", 0, UINT32_MAX, INT64_MAX, &limit)) return EXIT_USAGE;
+    struct printing printing = {inv, option_given(inv, "time-passes")};
+    struct pipeline_hooks hooks = {.after = after_pass,
+                                   .ctx = &printing,
+                                   .want_changed = option_given(inv, "print-after-change"),
+                                   .verify_each = option_given(inv, "verify-each"),
+                                   .limit = limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit};
+    struct pass_env env = {.target = target};
+    enum status status = limit == 0 ? STATUS_OK : pipeline_run(m, passes, &env, &hooks, &inv->diag);
+    if (option_given(inv, "remarks")) diag_print_remarks(&inv->diag, stderr);
+    return status == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+}
+
+/* -- inputs -- */
+struct name_list {
+    const char *const *at;
+    uint32_t count;
+};
+
+static bool name_known(void *ctx, const char *name) {
+    const struct name_list *l = ctx;
+    for (uint32_t i = 0; i < l->count; i++)
+        if (!strcmp(l->at[i], name)) return true;
+    return false;
+}
+
+static enum exit_code unknown_input(struct invocation *inv, const char *argument, const struct name_list *l) {
+    struct str names = {0};
+    for (uint32_t i = 0; i < l->count; i++) str_printf(&names, "%s%s", i ? ", " : "", l->at[i]);
+    diag_error(&inv->diag, (struct loc){0}, "%s: expected NAME=FILE.npy with one of the inputs %s", argument,
+               str_text(&names));
+    str_free(&names);
+    return EXIT_INPUT;
+}
+
+enum exit_code read_inputs(struct invocation *inv, uint32_t first, const char *const *names, uint32_t count,
+                           struct tensor *out) {
+    struct name_list list = {names, count};
+    for (uint32_t a = first; a < inv->arguments.count; a++) {
+        const char *argument = inv->arguments.at[a], *name, *path;
+        if (!split_assignment(inv, argument, name_known, &list, &name, &path)) {
+            if (count != 1 || strchr(argument, '=')) return unknown_input(inv, argument, &list);
+            name = names[0];
+            path = argument;
+        }
+        uint32_t i = 0;
+        while (strcmp(names[i], name)) i++;
+        tensor_free(&out[i]);
+        if (npy_read(path, &inv->diag, &out[i]) != STATUS_OK) return EXIT_INPUT;
+    }
+    return EXIT_OK;
+}

@@ -1,0 +1,91 @@
+/* adze run: a compiled library, or a model by compiling it on the fly or by the interpreter. */
+#include "frontend/cli/compiled.h"
+#include "frontend/cli/load.h"
+#include "frontend/tensorfile/npy.h"
+#include "frontend/tensorfile/npz.h"
+#include "ir/interp.h"
+
+#include <string.h>
+
+static enum exit_code save_outputs(struct invocation *inv, const char *const *names, struct tensor *outputs,
+                                   uint32_t count) {
+    const char *path = option_text(inv, "output", NULL);
+    if (!path) {
+        for (uint32_t i = 0; i < count; i++) {
+            printf("%s %s[", names[i], elem_name(outputs[i].elem));
+            for (uint32_t d = 0; d < outputs[i].rank; d++)
+                printf("%s%lld", d ? ", " : "", (long long)outputs[i].dim[d]);
+            puts("]");
+        }
+        return EXIT_OK;
+    }
+    if (has_suffix(path, ".npy")) {
+        if (count != 1)
+            return usage_error(inv, "%s holds one array, the model has %u outputs; use .npz", path, count);
+        return npy_write(path, &outputs[0], &inv->diag) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+    }
+    struct named_tensor *arrays = arena_array(&inv->arena, struct named_tensor, count);
+    for (uint32_t i = 0; i < count; i++) arrays[i] = (struct named_tensor){names[i], outputs[i]};
+    return npz_write(path, arrays, count, &inv->diag) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+}
+
+static void free_all(struct tensor *tensors, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) tensor_free(&tensors[i]);
+}
+
+static enum exit_code run_compiled(struct invocation *inv, const char *path, uint32_t threads) {
+    struct compiled c;
+    if (compiled_open(inv, path, option_text(inv, "weights-file", NULL), threads, &c) != STATUS_OK)
+        return EXIT_INPUT;
+    struct tensor *inputs = arena_array(&inv->arena, struct tensor, c.inputs + 1);
+    struct tensor *outputs = arena_array(&inv->arena, struct tensor, c.outputs + 1);
+    enum exit_code code = read_inputs(inv, 1, c.input_names, c.inputs, inputs);
+    if (!code && compiled_outputs(inv, &c, inputs, outputs) != STATUS_OK) code = EXIT_INPUT;
+    int error = code ? ADZE_OK : compiled_run(&c, inputs, outputs, NULL);
+    if (error) {
+        diag_error(&inv->diag, (struct loc){0}, "%s: %s", path, adze_error_text(error));
+        code = EXIT_INPUT;
+    }
+    if (!code) code = save_outputs(inv, c.output_names, outputs, c.outputs);
+    free_all(inputs, c.inputs);
+    free_all(outputs, c.outputs);
+    compiled_close(&c);
+    return code;
+}
+
+static enum exit_code run_interpreter(struct invocation *inv, const char *path) {
+    struct module *m;
+    enum exit_code code = load_model(inv, path, &m);
+    if (code) return code;
+    uint32_t n = m->inputs.count, k = m->outputs.count;
+    const char **names = arena_array(&inv->arena, const char *, n + 1),
+               **output_names = arena_array(&inv->arena, const char *, k + 1);
+    struct tensor *inputs = arena_array(&inv->arena, struct tensor, n + 1),
+                  *outputs = arena_array(&inv->arena, struct tensor, k + 1);
+    for (uint32_t i = 0; i < n; i++) names[i] = value_get(m, m->inputs.at[i])->name;
+    for (uint32_t i = 0; i < k; i++) output_names[i] = m->outputs.at[i].name;
+    code = read_inputs(inv, 1, names, n, inputs);
+    for (uint32_t i = 0; i < n && !code; i++)
+        if (inputs[i].elem == ELEM_NONE) {
+            diag_error(&inv->diag, value_get(m, m->inputs.at[i])->loc, "input %s is missing", names[i]);
+            code = EXIT_INPUT;
+        }
+    struct interp_options options = {.f64 = option_given(inv, "f64")};
+    if (!code && interp_run(m, inputs, &options, outputs, &inv->diag) != STATUS_OK) code = EXIT_INPUT;
+    if (!code) code = save_outputs(inv, output_names, outputs, k);
+    free_all(inputs, n);
+    free_all(outputs, k);
+    module_free(m);
+    return code;
+}
+
+enum exit_code cmd_run(struct invocation *inv) {
+    const char *path = inv->arguments.at[0];
+    int64_t threads;
+    if (!option_int(inv, "threads", 1, 1024, 1, &threads)) return EXIT_USAGE;
+    bool interp = option_given(inv, "interp"), library = has_suffix(path, ".so");
+    if (option_given(inv, "f64") && !interp) return usage_error(inv, "--f64 goes with --interp");
+    if (interp && library) return usage_error(inv, "--interp needs a model (.adz or .onnx), not a library");
+    if (library) return run_compiled(inv, path, (uint32_t)threads);
+    return run_interpreter(inv, path);
+}
