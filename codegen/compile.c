@@ -74,7 +74,7 @@ static const struct op *constant_relayout(const struct module *m, value_id v) {
 /* -- steps -- */
 static struct program_operand operand_of(struct compiler *c, value_id v) {
     struct module *m = c->m;
-    if (!v.i) return (struct program_operand){SPACE_WEIGHTS, 0, 0}; /* left out: never read */
+    if (!v.i) return (struct program_operand){SPACE_NONE, 0, 0}; /* left out */
     if (value_constant(m, v))
         return (struct program_operand){SPACE_WEIGHTS, 0, pack_constant(c, v, (layout_id){0})};
     const struct op *relayout = constant_relayout(m, v);
@@ -209,6 +209,12 @@ static const struct program_port *make_ports(struct compiler *c) {
     return ports;
 }
 
+/* The C names of the model follow the files' stem, which the user chose. */
+static const char *program_name(const struct compiler *c) {
+    const char *slash = strrchr(c->options->stem, '/'), *name = slash ? slash + 1 : c->options->stem;
+    return strcmp(name, "-") && *name ? name : c->m->name;
+}
+
 static enum status finish(struct compiler *c) {
     struct module *m = c->m;
     struct str text = {0};
@@ -225,7 +231,7 @@ static enum status finish(struct compiler *c) {
         .n_steps = c->steps.count,
     };
     struct program program = {
-        .name = m->name,
+        .name = program_name(c),
         .text = str_text(&text),
         .metadata = metadata,
         .n_metadata = m->metadata.count,

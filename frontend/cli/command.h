@@ -44,11 +44,17 @@ const char *option_text(const struct invocation *inv, const char *name, const ch
 bool option_given(const struct invocation *inv, const char *name);
 /* Walks the values of a repeatable option: start with *cursor = 0; NULL at the end. */
 const char *option_next(const struct invocation *inv, const char *name, uint32_t *cursor);
+/* Acts as if --name=text had been given last; the command has such an option. */
+void option_add(struct invocation *inv, const char *name, const char *text);
 /* A whole number in [lo, hi]; on a usage error says so and returns false. */
 bool option_int(struct invocation *inv, const char *name, int64_t lo, int64_t hi, int64_t fallback,
                 int64_t *out);
 /* Prints `adze COMMAND: text` and where help is; returns EXIT_USAGE. */
 enum exit_code usage_error(const struct invocation *inv, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The commands' functions, one for each row. */
+#define COMMAND(id, ...) enum exit_code cmd_##id(struct invocation *inv);
+#include "frontend/cli/commands.def"
 
 uint32_t command_count(void);
 const struct command *command_at(uint32_t i);

@@ -9,9 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMAND(id, ...) enum exit_code cmd_##id(struct invocation *inv);
-#include "frontend/cli/commands.def"
-
 #define FLAG(name, doc)                                                                                      \
     { name, NULL, 0, false, doc }
 #define VALUE(name, metavar, doc)                                                                            \
@@ -91,6 +88,12 @@ static const struct option_spec *find_letter(const struct command *c, char lette
     for (const struct option_spec *s = c->options; s->name; s++)
         if (s->letter == letter || (s->name[0] == letter && !s->name[1])) return s;
     return NULL;
+}
+
+void option_add(struct invocation *inv, const char *name, const char *text) {
+    const struct option_spec *spec = find_option(inv->command, name, strlen(name));
+    check(spec);
+    *vec_push(&inv->options) = (struct option_value){spec, text};
 }
 
 /* Reads argv[*i], an option; its value may be the next word. */

@@ -1,6 +1,7 @@
 /* adze run: a compiled library, or a model by compiling it on the fly or by the interpreter. */
 #include "frontend/cli/compiled.h"
 #include "frontend/cli/load.h"
+#include "frontend/onnx/import.h"
 #include "frontend/tensorfile/npy.h"
 #include "frontend/tensorfile/npz.h"
 #include "ir/interp.h"
@@ -53,9 +54,31 @@ static enum exit_code run_compiled(struct invocation *inv, const char *path, uin
     return code;
 }
 
+/* An ONNX file is imported for the shapes of the inputs at hand, unless the user fixed shapes. */
+static enum exit_code shapes_from_inputs(struct invocation *inv, const char *path) {
+    const char *const *names;
+    uint32_t n;
+    if (!has_suffix(path, ".onnx") || option_given(inv, "shape") || option_given(inv, "dim")) return EXIT_OK;
+    if (onnx_input_names(path, &inv->arena, &inv->diag, &names, &n) != STATUS_OK) return EXIT_INPUT;
+    struct tensor *inputs = arena_array(&inv->arena, struct tensor, n + 1);
+    enum exit_code code = read_inputs(inv, 1, names, n, inputs);
+    for (uint32_t i = 0; i < n && !code; i++) {
+        if (inputs[i].elem == ELEM_NONE || !inputs[i].rank) continue;
+        struct str text = {0};
+        str_printf(&text, "%s=", names[i]);
+        for (uint32_t d = 0; d < inputs[i].rank; d++)
+            str_printf(&text, "%s%lld", d ? "," : "", (long long)inputs[i].dim[d]);
+        option_add(inv, "shape", arena_strdup(&inv->arena, str_text(&text)));
+        str_free(&text);
+    }
+    free_all(inputs, n);
+    return code;
+}
+
 static enum exit_code run_interpreter(struct invocation *inv, const char *path) {
     struct module *m;
-    enum exit_code code = load_model(inv, path, &m);
+    enum exit_code code = shapes_from_inputs(inv, path);
+    if (!code) code = load_model(inv, path, &m);
     if (code) return code;
     uint32_t n = m->inputs.count, k = m->outputs.count;
     const char **names = arena_array(&inv->arena, const char *, n + 1),

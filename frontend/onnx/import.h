@@ -33,4 +33,8 @@ struct import_options {
 MUST_USE enum status onnx_import(const char *path, const struct import_options *options, struct diag *diag,
                                  struct module **out);
 
+/* The names of the inputs that a caller must give, in the file's order, without importing the file. */
+MUST_USE enum status onnx_input_names(const char *path, struct arena *arena, struct diag *diag,
+                                      const char *const **names, uint32_t *count);
+
 #endif
