@@ -67,7 +67,7 @@ static bool body_name_taken(const struct module *m, region_id region, const char
 
 static bool name_taken(const struct module *m, region_id region, const char *name) {
     if (region.i && region.i != m->root.i) return body_name_taken(m, region, name);
-    return map_get_str(&m->value_names, name) != NULL;
+    return module_find_value(m, name).i != 0;
 }
 
 /* Fresh names count up from the number kept with the wanted name, so a thousand `relu` take no quadratic

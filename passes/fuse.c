@@ -68,7 +68,9 @@ static void choose_groups(struct fuser *f) {
             f->groups.at[group].members++;
             f->group_of_op[id.i] = group;
         }
-        for (uint32_t k = 0; k < op->operand_count; k++) add_user(f, op->operand[k], group);
+        /* What a contraction reads, it reads many times: it stays outside. */
+        for (uint32_t k = 0; k < op->operand_count; k++)
+            add_user(f, op->operand[k], is_anchor(op) ? MIXED : group);
     }
 }
 

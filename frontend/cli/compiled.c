@@ -122,7 +122,7 @@ int compiled_run(const struct compiled *c, const struct tensor *inputs, struct t
 }
 
 const struct adze_variant *compiled_variant(const struct compiled *c) {
-    return c->model->variant[adze_session_call(c->session)->variant];
+    return c->model->variant[adze_session_call(c->session)->variant & ~ADZE_SELECTED];
 }
 
 void fill_random(struct tensor *t, uint64_t seed) {
