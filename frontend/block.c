@@ -45,7 +45,7 @@ static enum status eval_argument(struct elab *e, struct scope *scope, const stru
     }
     out->kind = expr_is_constant(e, scope, expr) ? BINDING_CONSTANT : BINDING_VALUE;
     if (out->kind == BINDING_CONSTANT) return eval_constant(e, scope, expr, &out->constant);
-    return eval_value(e, scope, expr, name, ELEM_NONE, &out->value);
+    return eval_nested(e, scope, expr, name, &out->value);
 }
 
 static const struct ast_arg *argument_for(const struct ast_expr *call, const struct ast_param *param,
@@ -135,7 +135,7 @@ enum status call_block(struct elab *e, struct scope *scope, struct block *block,
 /* -- fuse -- */
 static enum status fuse_argument(struct elab *e, struct scope *scope, const struct ast_arg *arg,
                                  const char *name, value_id *out) {
-    enum status status = eval_value(e, scope, arg->expr, name, ELEM_NONE, out);
+    enum status status = eval_nested(e, scope, arg->expr, name, out);
     if (status == STATUS_OK && !arg->name.text && arg->expr->kind != AST_PATH)
         return diag_error(e->diag, arg->expr->loc, "an operand of fuse that is no name is given one: x = …");
     return status;

@@ -4,9 +4,42 @@
 #include <string.h>
 
 /* -- names -- */
-/* A result's name: the wanted one; for values on the way the wanted one and the op. */
-static const char *name_on_the_way(struct elab *e, const char *name, const char *op) {
-    return *name ? arena_printf(&e->arena, "%s.%s", name, op) : op;
+static enum op_kind op_of(char op) {
+    switch (op) {
+    case '+':
+        return OP_add;
+    case '-':
+        return OP_sub;
+    case '*':
+        return OP_mul;
+    case '/':
+        return OP_div;
+    case '%':
+        return OP_mod;
+    default:
+        bug("operator %c", op);
+    }
+}
+
+/* What computes an expression; NULL: nothing, it is a name or a literal. */
+static const char *op_text(const struct ast_expr *expr) {
+    switch (expr->kind) {
+    case AST_CALL:
+        return expr->call.of.name.text;
+    case AST_NEGATE:
+        return op_info(OP_neg)->name;
+    case AST_BINARY:
+        return op_info(op_of(expr->binary.op))->name;
+    default:
+        return NULL;
+    }
+}
+
+enum status eval_nested(struct elab *e, struct scope *scope, const struct ast_expr *expr, const char *name,
+                        value_id *out) {
+    const char *op = op_text(expr);
+    if (op) name = *name ? arena_printf(&e->arena, "%s.%s", name, op) : op;
+    return eval_value(e, scope, expr, name, ELEM_NONE, out);
 }
 
 static const char *first_name(struct names names) {
@@ -75,9 +108,7 @@ static enum status eval_operand(struct elab *e, struct scope *scope, const struc
         out->waiting = true;
         return eval_constant(e, scope, expr, &out->constant);
     }
-    const char *callee = expr->kind == AST_CALL ? expr->call.of.name.text : "";
-    const char *own = expr->kind == AST_CALL ? name_on_the_way(e, name, callee) : name;
-    return eval_value(e, scope, expr, own, ELEM_NONE, &out->value);
+    return eval_nested(e, scope, expr, name, &out->value);
 }
 
 /* The element type of a waiting constant: that of the first operand of its kind. Where operands need not
@@ -184,8 +215,8 @@ static bool operand_by_name(const struct op_call *call, const char *text, uint32
 static enum status operand_argument(struct elab *e, struct scope *scope, struct op_call *call, uint32_t i,
                                     const struct ast_arg *arg, const char *name) {
     if (i >= call->most)
-        return diag_error(e->diag, arg->expr->loc, "%s takes %u operands (%s)", call->info->name, call->most,
-                          call->info->operands);
+        return diag_error(e->diag, arg->expr->loc, "%s takes %u operand%s (%s)", call->info->name, call->most,
+                          call->most == 1 ? "" : "s", call->info->operands);
     if (call->operands[i].given)
         return diag_error(e->diag, arg->expr->loc, "operand '%s' is given twice", arg->name.text);
     if (i >= call->count) call->count = i + 1;
@@ -255,23 +286,6 @@ static enum status eval_call(struct elab *e, struct scope *scope, const struct a
 }
 
 /* -- arithmetic -- */
-static enum op_kind op_of(char op) {
-    switch (op) {
-    case '+':
-        return OP_add;
-    case '-':
-        return OP_sub;
-    case '*':
-        return OP_mul;
-    case '/':
-        return OP_div;
-    case '%':
-        return OP_mod;
-    default:
-        bug("operator %c", op);
-    }
-}
-
 static enum status eval_arithmetic(struct elab *e, struct scope *scope, const struct ast_expr *expr,
                                    const char *name, value_id *out) {
     bool negate = expr->kind == AST_NEGATE;
@@ -281,12 +295,7 @@ static enum status eval_arithmetic(struct elab *e, struct scope *scope, const st
     uint32_t count = negate ? 1 : 2;
     bool failed = false;
     for (uint32_t i = 0; i < count && !e->stopped; i++) {
-        bool infix = sides[i]->kind == AST_BINARY || sides[i]->kind == AST_NEGATE;
-        enum op_kind inner = !infix                         ? OP_NONE
-                             : sides[i]->kind == AST_NEGATE ? OP_neg
-                                                            : op_of(sides[i]->binary.op);
-        const char *own = infix ? name_on_the_way(e, name, op_info(inner)->name) : name;
-        failed = eval_operand(e, scope, sides[i], own, &operands[i]) != STATUS_OK || failed;
+        failed = eval_operand(e, scope, sides[i], name, &operands[i]) != STATUS_OK || failed;
     }
     if (failed || e->stopped) return STATUS_FAILED;
     value_id values[2];

@@ -30,15 +30,11 @@ void elab_leave(struct elab *e) {
 }
 
 /* -- assignments -- */
+/* What is defined twice keeps its first meaning; what a repeat should have carried on has none. */
 static void bind_bad(struct elab *e, struct scope *scope, const struct ast_targets *targets) {
     for (const struct ast_target *t = targets->first; t; t = t->next) {
-        const char *name = t->name.format ? NULL : t->name.text;
-        struct binding bad = {.name = name, .loc = t->name.loc, .kind = BINDING_BAD};
-        struct binding *old = name ? scope_find(scope, name) : NULL;
-        if (old)
-            old->kind = BINDING_BAD;
-        else if (name)
-            (void)scope_bind(e, scope, &bad);
+        struct binding bad = {.name = t->name.text, .loc = t->name.loc, .kind = BINDING_BAD};
+        if (!t->name.format && !map_get_str(&scope->names, bad.name)) (void)scope_bind(e, scope, &bad);
     }
 }
 
@@ -139,7 +135,8 @@ static enum status run_assign(struct elab *e, struct scope *scope, const struct 
     uint32_t ops_before = e->m->ops.count;
     TRY(eval_results(e, scope, expr, names, &results));
     if (results.count != targets->count)
-        return diag_error(e->diag, stmt->loc, "%u names for %u results", targets->count, results.count);
+        return diag_error(e->diag, stmt->loc, "%u name%s for %u result%s", targets->count,
+                          targets->count == 1 ? "" : "s", results.count, results.count == 1 ? "" : "s");
     return bind_results(e, scope, stmt, names, &results, ops_before);
 }
 

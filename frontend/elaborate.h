@@ -197,9 +197,12 @@ enum status run_weight(struct elab *e, struct scope *scope, const struct ast_stm
 
 /* -- call.c -- */
 /* One value; constants become literals of type `elem` (ELEM_NONE: i64, f32 or bool). A new value is called
- * `name`, the ones computed on the way `name`.op; without a name by their ops. */
+ * `name`, or by its op if that is empty. */
 MUST_USE enum status eval_value(struct elab *e, struct scope *scope, const struct ast_expr *expr,
                                 const char *name, enum elem elem, value_id *out);
+/* The same for an operand of what is called `name`: the value is called `name`.op. */
+MUST_USE enum status eval_nested(struct elab *e, struct scope *scope, const struct ast_expr *expr,
+                                 const char *name, value_id *out);
 /* Any number of values. */
 MUST_USE enum status eval_results(struct elab *e, struct scope *scope, const struct ast_expr *expr,
                                   struct names names, struct results *out);

@@ -4,10 +4,16 @@
 
 #include <string.h>
 
-/* A third of the letters, at least one, may differ. */
+/* Up to a third of the letters may differ, two of four (letters that changed places count twice); a single
+ * letter is too little to go by. */
 struct near near_to(const char *wanted) {
     size_t length = strlen(wanted);
-    return (struct near){wanted, NULL, length < 6 ? 2 : length > 30 ? 11 : (unsigned)length / 3 + 1};
+    unsigned most = length < 2    ? 0
+                    : length < 4  ? 1
+                    : length < 8  ? 2
+                    : length > 30 ? 10
+                                  : (unsigned)length / 3;
+    return (struct near){wanted, NULL, most + 1};
 }
 
 void near_offer(struct near *near, const char *candidate) {
