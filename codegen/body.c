@@ -303,22 +303,10 @@ void body_collapse(struct body *body) {
 
 /* -- evaluation -- */
 
-static LLVMValueRef literal_memory(struct emit *e, const struct tensor *literal) {
-    LLVMTypeRef elem = memory_type(e->context, literal->elem, 1);
-    LLVMValueRef bytes = LLVMConstStringInContext2(e->context, literal->data, tensor_bytes(literal), 1);
-    LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "literal");
-    LLVMSetInitializer(global, bytes);
-    LLVMSetGlobalConstant(global, 1);
-    LLVMSetLinkage(global, LLVMPrivateLinkage);
-    LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
-    LLVMSetAlignment(global, simd_bits(elem) / 8);
-    return global;
-}
-
 void body_bind(struct body *body, LLVMValueRef buf) {
     for (uint32_t i = 0; i < body->loads.count; i++) {
         struct memory *memory = &body->loads.at[i];
-        memory->access.pointer = memory->literal ? literal_memory(body->e, memory->literal)
+        memory->access.pointer = memory->literal ? literal_pointer(body->e, memory->literal)
                                                  : kernel_pointer(body->e, buf, memory->buffer);
     }
     for (uint32_t i = 0; i < body->stores.count; i++)

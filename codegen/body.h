@@ -67,5 +67,7 @@ void body_collapse(struct body *body);
 const struct frame *body_frame(const struct body *body);
 /* Can vectors of this target end in masked lanes cheaply, or should tails be walked one by one? */
 bool body_masks_well(const struct body *body);
+/* A kernel that is nothing but this: emit_pointwise, and relayouts between any two layouts. */
+emit_fn emit_pointwise_body;
 
 #endif

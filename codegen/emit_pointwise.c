@@ -127,6 +127,13 @@ static void walk_item(struct pointwise *p, LLVMValueRef item) {
 
 enum emit_result emit_pointwise(struct emit *e, op_id op, const char *symbol, struct kernel *out,
                                 const char **why_not) {
+    if (op_get(e->m, op)->kind != OP_relayout) return emit_pointwise_body(e, op, symbol, out, why_not);
+    *why_not = "a relayout has a kernel of its own";
+    return EMIT_DECLINED;
+}
+
+enum emit_result emit_pointwise_body(struct emit *e, op_id op, const char *symbol, struct kernel *out,
+                                     const char **why_not) {
     const struct op *o = op_get(e->m, op);
     struct type frame = value_get(e->m, o->result[0])->type;
     struct body_request request = {.op = op, .frame = frame};

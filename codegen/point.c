@@ -250,6 +250,7 @@ static LLVMValueRef point_where(struct point *p) {
 static point_fn *const functions[OP_COUNT] = {
 #define OP(id, class, ...) POINT_##class(id)
 #include "ir/ops.def"
+    [OP_relayout] = point_identity,
 };
 
 bool point_covers(enum op_kind kind) {

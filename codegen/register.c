@@ -118,3 +118,15 @@ LLVMValueRef register_cast(struct emit *e, LLVMValueRef x, enum elem from, enum 
     if (elem_is_float(to)) return int_to_float(e, x, is_signed, to, type);
     return LLVMBuildIntCast2(e->builder, x, type, is_signed, "");
 }
+
+LLVMValueRef literal_pointer(struct emit *e, const struct tensor *literal) {
+    LLVMTypeRef elem = memory_type(e->context, literal->elem, 1);
+    LLVMValueRef bytes = LLVMConstStringInContext2(e->context, literal->data, tensor_bytes(literal), 1);
+    LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "literal");
+    LLVMSetInitializer(global, bytes);
+    LLVMSetGlobalConstant(global, 1);
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
+    LLVMSetAlignment(global, simd_bits(elem) / 8);
+    return global;
+}

@@ -19,5 +19,7 @@ LLVMValueRef register_constant(struct emit *e, const struct tensor *tensor, int6
 LLVMValueRef register_number(struct emit *e, enum elem elem, double value, unsigned lanes);
 /* A register of one element type as another; the rules of the op `cast`. */
 LLVMValueRef register_cast(struct emit *e, LLVMValueRef x, enum elem from, enum elem to);
+/* A constant of the module with the elements of a literal, as memory. */
+LLVMValueRef literal_pointer(struct emit *e, const struct tensor *literal);
 
 #endif

@@ -1,5 +1,6 @@
 /* resize: ONNX Resize (opset 13), modes nearest and linear, separable by dimension. */
 #include "ir/ops/move.h"
+#include "ir/ops/resize.h"
 #include "ir/ops/shape.h"
 
 #include <math.h>
@@ -73,22 +74,14 @@ enum status infer_resize(struct infer *infer) {
     return infer_result(infer, 0, x.elem, dims, rank);
 }
 
-/* One dimension: extents before and after, and the scale, 0 if none was given. */
-struct sampling {
-    int64_t from, to;
-    double scale;
-    enum keyword coordinates, rounding;
-};
-
-static struct sampling sampling_of(const struct op *op, uint32_t i, int64_t from, int64_t to) {
+struct sampling sampling_of(const struct op *op, uint32_t i, int64_t from, int64_t to) {
     uint32_t count;
     const double *scales = op_floats(op, ATTR_scales, &count);
     return (struct sampling){from, to, count ? scales[i] : 0, op_keyword(op, ATTR_coordinates),
                              op_keyword(op, ATTR_rounding)};
 }
 
-/* A dimension that neither extent nor scale changes is copied, whatever the coordinates say. */
-static bool unchanged(const struct sampling *s) {
+bool sampling_unchanged(const struct sampling *s) {
     return s->from == s->to && (s->scale == 0 || s->scale == 1);
 }
 
@@ -116,8 +109,8 @@ static int64_t clamp_index(double x, int64_t extent) {
     return x < 0 ? 0 : x > (double)(extent - 1) ? extent - 1 : (int64_t)x;
 }
 
-static int64_t nearest_source(const struct sampling *s, int64_t i) {
-    if (unchanged(s)) return i;
+int64_t sampling_nearest(const struct sampling *s, int64_t i) {
+    if (sampling_unchanged(s)) return i;
     double x = source_position(s, i);
     switch (s->rounding) {
     case KEYWORD_round_prefer_floor:
@@ -136,14 +129,8 @@ static int64_t nearest_source(const struct sampling *s, int64_t i) {
     return clamp_index(x, s->from);
 }
 
-/* Element i of the result is (1 - weight) * operand[low] + weight * operand[high]. */
-struct blend {
-    int64_t low, high;
-    double weight;
-};
-
-static struct blend linear_source(const struct sampling *s, int64_t i) {
-    if (unchanged(s)) return (struct blend){i, i, 0};
+struct blend sampling_linear(const struct sampling *s, int64_t i) {
+    if (sampling_unchanged(s)) return (struct blend){i, i, 0};
     double x = source_position(s, i), below = floor(x);
     struct blend b = {clamp_index(below, s->from), clamp_index(below + 1, s->from), x - below};
     if (b.low == b.high) b.weight = 0;
@@ -158,7 +145,7 @@ static void eval_nearest(const struct eval *eval) {
     for (uint32_t d = 0; d < x->rank; d++) {
         struct sampling s = sampling_of(eval->op, d, x->dim[d], y->dim[d]);
         map[d] = xcalloc((size_t)y->dim[d], sizeof **map);
-        for (int64_t i = 0; i < y->dim[d]; i++) map[d][i] = nearest_source(&s, i);
+        for (int64_t i = 0; i < y->dim[d]; i++) map[d][i] = sampling_nearest(&s, i);
     }
     move_mapped(x, map, NULL, y);
     for (uint32_t d = 0; d < x->rank; d++) free(map[d]);
@@ -170,7 +157,7 @@ static double *blend_dimension(const struct sampling *s, int64_t outer, int64_t 
     double *to = xcalloc((size_t)(outer * s->to * inner), sizeof *to), *at = to;
     for (int64_t o = 0; o < outer; o++, from += s->from * inner)
         for (int64_t i = 0; i < s->to; i++) {
-            struct blend b = linear_source(s, i);
+            struct blend b = sampling_linear(s, i);
             const double *low = from + b.low * inner, *high = from + b.high * inner;
             for (int64_t k = 0; k < inner; k++)
                 *at++ = b.weight == 0 ? low[k] : (1 - b.weight) * low[k] + b.weight * high[k];
@@ -187,7 +174,7 @@ static void eval_linear_blend(const struct eval *eval) {
     for (uint32_t d = 0; d < x->rank; d++) extent[d] = x->dim[d];
     for (uint32_t d = 0; d < x->rank; d++) {
         struct sampling s = sampling_of(eval->op, d, x->dim[d], y->dim[d]);
-        if (unchanged(&s)) continue;
+        if (sampling_unchanged(&s)) continue;
         double *next =
             blend_dimension(&s, extent_product(extent, 0, d), extent_product(extent, d + 1, x->rank), now);
         free(now);
@@ -214,7 +201,7 @@ void channels_resize(struct channel_map *map) {
         int64_t from = channels_extent(map, 0, i), to = channels_extent(map, PORT_RESULT, i);
         struct sampling s = sampling_of(map->op, i, from, to);
         if (from < 0 || to < 0) continue;
-        if (unchanged(&s)) {
+        if (sampling_unchanged(&s)) {
             channels_same(map, 0, i, PORT_RESULT, i);
             continue;
         }
@@ -235,11 +222,12 @@ void footprint_resize(const struct module *m, const struct op *op, uint32_t oper
     for (uint32_t i = 0; i < rank; i++) { /* positions never decrease, so the ends decide */
         struct sampling s = sampling_of(op, i, x[i], y[i]);
         if (!linear) {
-            out->lo[i] = nearest_source(&s, result->lo[i]);
-            out->hi[i] = nearest_source(&s, result->hi[i] - 1) + 1;
+            out->lo[i] = sampling_nearest(&s, result->lo[i]);
+            out->hi[i] = sampling_nearest(&s, result->hi[i] - 1) + 1;
             continue;
         }
-        struct blend first = linear_source(&s, result->lo[i]), last = linear_source(&s, result->hi[i] - 1);
+        struct blend first = sampling_linear(&s, result->lo[i]),
+                     last = sampling_linear(&s, result->hi[i] - 1);
         out->lo[i] = first.low;
         out->hi[i] = (last.weight == 0 ? last.low : last.high) + 1;
     }

@@ -5,9 +5,11 @@
 #include "test/support/jit.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 unsigned kernel_failures;
 
@@ -231,6 +233,17 @@ static void compare(struct kernel_case *c, const char *cpu, const struct expecte
 
 /* -- running -- */
 
+/* What is running, for the message when it reads or writes where it may not. */
+static const char *volatile running_case, *volatile running_cpu;
+
+static void on_fault(int signal) {
+    const char *const parts[] = {"memory fault: ", running_case, " (", running_cpu, ")\n"};
+    (void)signal;
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) break;
+    _exit(1);
+}
+
 typedef void kernel_function(void *const *buf, const int64_t *dim, uint32_t lo, uint32_t hi);
 
 struct memory {
@@ -277,6 +290,9 @@ static void run_items(kernel_function *function, void *const *buf, uint32_t item
 static void check_runs(struct kernel_case *c, const char *cpu, const struct expected *x,
                        const struct kernel *kernel, kernel_function *function) {
     struct tensor first[MAX_RESULTS] = {0};
+    running_case = c->name;
+    running_cpu = cpu;
+    signal(SIGSEGV, on_fault);
     if (kernel->worker_scratch % 64)
         fail(c, cpu, "scratch of %llu bytes", (unsigned long long)kernel->worker_scratch);
     for (int run = 0; run < 4; run++) {
