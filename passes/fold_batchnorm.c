@@ -77,10 +77,24 @@ static bool pointwise_affine(const struct module *m, const struct op *op, uint32
     return false;
 }
 
+/* Uses of every value; values made on the way take over those of what they replace. */
+struct uses {
+    uint32_t *of;
+    uint32_t count;
+};
+
+static void take_over_uses(struct uses *uses, const struct module *m, value_id from, value_id to) {
+    uses->of = xrealloc(uses->of, m->values.count * sizeof *uses->of);
+    for (uint32_t v = uses->count; v < m->values.count; v++)
+        uses->of[v] = 1; /* an inner value of the rebuilt form */
+    uses->count = m->values.count;
+    uses->of[to.i] = uses->of[from.i];
+}
+
 /* The contraction that defines v, if v has no other use and its weight and bias are float constants. */
-static const struct op *foldable(const struct module *m, value_id v, const uint32_t *uses, uint32_t known) {
+static const struct op *foldable(const struct module *m, value_id v, const struct uses *uses) {
     const struct value *value = value_get(m, v);
-    if (value->kind != VALUE_RESULT || (v.i < known && uses[v.i] != 1)) return NULL;
+    if (value->kind != VALUE_RESULT || uses->of[v.i] != 1) return NULL;
     const struct op *op = op_get(m, value->op);
     if (op->erased || channel_axis(m, op) < 0 || !value_constant(m, op->operand[1])) return NULL;
     if (op->operand_count > 2 && op->operand[2].i && !value_constant(m, op->operand[2])) return NULL;
@@ -142,12 +156,12 @@ static value_id scale_and_shift(struct module *m, op_id at, const struct affine 
     return product.i ? build(&b, OP_add, (value_id[]){product, tv}, 2, NULL, 0, name) : product;
 }
 
-static bool read_affine(const struct module *m, const struct op *op, const uint32_t *uses, uint32_t known,
+static bool read_affine(const struct module *m, const struct op *op, const struct uses *uses,
                         struct affine *out) {
     if (op->kind == OP_batchnorm) return batchnorm_affine(m, op, out);
     if (op->operand_count != 2 || op->result_count != 1) return false;
     for (uint32_t side = 0; side < 2; side++) {
-        const struct op *before = foldable(m, op->operand[side], uses, known);
+        const struct op *before = foldable(m, op->operand[side], uses);
         if (!before) continue;
         int64_t channels = value_constant(m, before->operand[1])->dim[0];
         if (pointwise_affine(m, op, (uint32_t)channel_axis(m, before), channels, out)) return true;
@@ -157,7 +171,8 @@ static bool read_affine(const struct module *m, const struct op *op, const uint3
 
 enum status pass_fold_batchnorm(struct module *m, const struct pass_options *options, struct diag *diag) {
     (void)options;
-    uint32_t known = m->values.count, *uses = module_count_uses(m);
+    struct uses uses = {module_count_uses(m), m->values.count};
+    uint32_t known = m->values.count;
     value_id *to = xcalloc(known, sizeof *to);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < region_get(m, m->root)->ops.count && status == STATUS_OK; i++) {
@@ -166,13 +181,17 @@ enum status pass_fold_batchnorm(struct module *m, const struct pass_options *opt
         for (uint32_t k = 0; k < op->operand_count; k++)
             while (op->operand[k].i < known && to[op->operand[k].i].i) op->operand[k] = to[op->operand[k].i];
         struct affine a;
-        if (op->erased || !read_affine(m, op, uses, known, &a)) continue;
+        if (op->erased || !read_affine(m, op, &uses, &a)) continue;
         uint32_t before = region_get(m, m->root)->ops.count;
-        const struct op *contraction = foldable(m, a.x, uses, known);
+        const struct op *contraction = foldable(m, a.x, &uses);
         if (contraction && op->kind == OP_batchnorm && channel_axis(m, contraction) != 1) contraction = NULL;
         value_id v = contraction ? rebuild(m, id, contraction, &a, diag) : scale_and_shift(m, id, &a, diag);
         affine_free(&a);
-        if (!v.i) status = STATUS_FAILED;
+        if (!v.i) {
+            status = STATUS_FAILED;
+            break;
+        }
+        take_over_uses(&uses, m, op_get(m, id)->result[0], v);
         i += region_get(m, m->root)->ops.count - before;
         to[op_get(m, id)->result[0].i] = v;
         module_erase_op(m, id);
@@ -182,7 +201,7 @@ enum status pass_fold_batchnorm(struct module *m, const struct pass_options *opt
         while (v->i < known && to[v->i].i) *v = to[v->i];
     }
     free(to);
-    free(uses);
+    free(uses.of);
     module_remove_dead(m);
     return status;
 }

@@ -177,8 +177,44 @@ static value_id raise_gated(struct matcher *s, op_id id) {
     return (value_id){0};
 }
 
+/* -- hard swish written out: x * clip(x + 3, 0, 6) / 6, the division at the end -- */
+static bool is_shifted_clip(const struct matcher *s, value_id v, value_id x) {
+    const struct op *clip = inner(s, v, OP_clip, 1);
+    if (!clip || op_float(clip, ATTR_min) != 0 || op_float(clip, ATTR_max) != 6) return false;
+    const struct op *add = inner(s, clip->operand[0], OP_add, 1);
+    for (uint32_t k = 0; add && k < 2; k++)
+        if (value_same(add->operand[k], x) && is_number(s, add->operand[1 - k], 3)) return true;
+    return false;
+}
+
+static bool is_sixth(const struct matcher *s, const struct op *mul, value_id *out_x) {
+    for (uint32_t k = 0; k < 2; k++)
+        if (is_number(s, mul->operand[k], 1.0 / 6)) {
+            *out_x = mul->operand[1 - k];
+            return true;
+        }
+    return false;
+}
+
+static value_id raise_hard_swish(struct matcher *s, op_id id) {
+    const struct op *op = op_get(s->m, id);
+    value_id product;
+    if (op->kind == OP_div && is_number(s, op->operand[1], 6))
+        product = op->operand[0];
+    else if (op->kind != OP_mul || !is_sixth(s, op, &product))
+        return (value_id){0};
+    const struct op *mul = inner(s, product, OP_mul, 1);
+    for (uint32_t k = 0; mul && k < 2; k++) {
+        value_id x = mul->operand[k];
+        if (!is_shifted_clip(s, mul->operand[1 - k], x)) continue;
+        struct builder b = builder_before(s->m, id, s->diag);
+        return build(&b, OP_hard_swish, &x, 1, NULL, 0, value_get(s->m, op->result[0])->name);
+    }
+    return (value_id){0};
+}
+
 typedef value_id rule_fn(struct matcher *s, op_id id);
-static rule_fn *const rules[] = {raise_layernorm, raise_gelu, raise_gated};
+static rule_fn *const rules[] = {raise_layernorm, raise_gelu, raise_gated, raise_hard_swish};
 
 enum status pass_raise(struct module *m, const struct pass_options *options, struct diag *diag) {
     (void)options;
