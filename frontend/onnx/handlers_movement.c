@@ -233,3 +233,29 @@ enum status import_gather(struct node *n) {
     TRY(node_axis(n, node_int(n, "axis", 0), ref_rank(n->im, x), &axis));
     return node_result(n, emit2_with(n, OP_gather, x, node_in(n, 1), attr_int(ATTR_axis, axis)));
 }
+
+/* `on` where the position along the new axis is the index (negative ones count from the end), `off`
+ * elsewhere. */
+enum status import_one_hot(struct node *n) {
+    enum { DEEPEST = 1 << 24 };
+    ref indices = node_in(n, 0), values = node_in(n, 2);
+    uint32_t rank = ref_rank(n->im, indices) + 1, axis;
+    double depth;
+    int64_t dims[MAX_RANK];
+    TRY(node_float_or_input(n, "depth", 1, 0, &depth));
+    TRY(node_axis(n, node_int(n, "axis", -1), rank, &axis));
+    if (rank > MAX_RANK || !(depth >= 1 && depth <= DEEPEST))
+        return node_error(n, "rank %u, depth %g", rank, depth);
+    enum elem elem = ref_elem(n->im, indices);
+    for (uint32_t i = 0; i < rank; i++) dims[i] = i == axis ? (int64_t)depth : 1;
+    struct tensor positions = tensor_new(elem, rank, dims);
+    for (int64_t i = 0; i < dims[axis]; i++) tensor_set_i64(&positions, i, i);
+    ref at = ref_of_tensor(n->im, positions);
+    ref wide = emit1_with(n, OP_unsqueeze, indices, node_attr_ints(n, ATTR_axes, (const int64_t[]){axis}, 1));
+    ref back = emit2(n, OP_add, wide, ref_of_tensor(n->im, tensor_scalar_i64(elem, (int64_t)depth)));
+    ref hit = emit2(n, OP_or, emit2(n, OP_equal, wide, at), emit2(n, OP_equal, back, at)), pick[2];
+    for (int64_t i = 0; i < 2; i++)
+        pick[i] = emit2_with(n, OP_gather, values, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, i)),
+                             attr_int(ATTR_axis, 0));
+    return node_result(n, emit3(n, OP_where, hit, pick[1], pick[0]));
+}

@@ -1,4 +1,4 @@
-/* Reductions and normalizations. */
+/* Reductions, and softmax and its kin. */
 #include "frontend/onnx/importer.h"
 
 #include <inttypes.h>
@@ -181,97 +181,30 @@ enum status import_hardmax_flat(struct node *n) {
     return along_flattened(n, hardmax);
 }
 
-/* -- normalizations -- */
-enum status import_batchnorm(struct node *n) {
-    ref in[5];
-    for (uint32_t i = 0; i < 5; i++) in[i] = node_in(n, i);
-    double epsilon = node_float(n, "epsilon", 1e-5);
-    (void)node_float(n, "momentum", 0.9); /* of training */
-    if (node_int(n, "training_mode", 0)) return unsupported(n, "BatchNormalization in training mode");
-    if (!node_int(n, "spatial", 1)) return unsupported(n, "BatchNormalization with spatial = 0");
-    if (node_wants(n, 1)) return unsupported(n, "BatchNormalization with outputs of training");
-    return node_result(n, emit_op(n, OP_batchnorm, in, 5, EMIT_ATTRS(attr_float(ATTR_epsilon, epsilon))));
-}
-
-/* True if the last dimensions of x are exactly those of r. */
-static bool has_trailing_shape(const struct importer *im, ref r, ref x, uint32_t axis) {
-    uint32_t rank = ref_rank(im, x);
-    if (ref_rank(im, r) != rank - axis) return false;
-    for (uint32_t i = axis; i < rank; i++)
-        if (!dim_same(ref_dim(im, r, i - axis), ref_dim(im, x, i))) return false;
-    return true;
-}
-
-enum status import_layernorm(struct node *n) {
-    ref x = node_in(n, 0), scale = node_in(n, 1), bias = node_in(n, 2);
-    uint32_t axis;
-    double epsilon = node_float(n, "epsilon", 1e-5);
-    if (node_int(n, "stash_type", 1) != 1)
-        return unsupported(n, "LayerNormalization with a stash_type other than float");
-    TRY(node_axis(n, node_int(n, "axis", -1), ref_rank(n->im, x), &axis));
-    if (node_wants(n, 1) || node_wants(n, 2))
-        return unsupported(n, "LayerNormalization with outputs of training");
-    struct attr attrs[] = {attr_int(ATTR_axis, axis), attr_float(ATTR_epsilon, epsilon)};
-    bool direct = has_trailing_shape(n->im, scale, x, axis) &&
-                  (ref_none(bias) || has_trailing_shape(n->im, bias, x, axis));
-    if (direct)
-        return node_result(
-            n, emit_op(n, OP_layernorm, (const ref[]){x, scale, bias}, ref_none(bias) ? 2 : 3, attrs, 2));
-    ref y = emit2(n, OP_mul, emit_op(n, OP_layernorm, &x, 1, attrs, 2), scale); /* these broadcast */
-    return node_result(n, ref_none(bias) ? y : emit2(n, OP_add, y, bias));
-}
-
-/* (x - mean) / sqrt(variance + epsilon) over the axes. */
-static ref standardized(struct node *n, ref x, const int64_t *axes, uint32_t count, double epsilon) {
-    struct attr attrs[] = {node_attr_ints(n, ATTR_axes, axes, count), attr_bool(ATTR_keep, true)};
-    ref centred = emit2(n, OP_sub, x, emit_op(n, OP_reduce_mean, &x, 1, attrs, 2));
-    ref square = emit2(n, OP_mul, centred, centred);
-    ref variance = emit_op(n, OP_reduce_mean, &square, 1, attrs, 2);
-    ref deviation =
-        emit1(n, OP_sqrt, emit2(n, OP_add, variance, ref_f64(n->im, ref_elem(n->im, x), epsilon)));
-    return emit2(n, OP_div, centred, deviation);
-}
-
-/* A number for each channel, in the shape [channels, 1, …] that aligns with dimension 1 of x. */
-static ref per_channel(struct node *n, ref r, uint32_t rank) {
-    int64_t axes[MAX_RANK];
-    for (uint32_t i = 2; i < rank; i++) axes[i - 2] = i - 1;
-    if (rank <= 2) return r;
-    return emit1_with(n, OP_unsqueeze, r, node_attr_ints(n, ATTR_axes, axes, rank - 2));
-}
-
-enum status import_instance_norm(struct node *n) {
+/* The product with a triangle of ones: exact for integers, and in the order of a matrix product for floats.
+ */
+enum status import_cumsum(struct node *n) {
+    enum { LONGEST = 1 << 12 };
     ref x = node_in(n, 0);
-    uint32_t rank = ref_rank(n->im, x);
-    int64_t axes[MAX_RANK];
-    double epsilon = node_float(n, "epsilon", 1e-5);
-    if (rank < 3) return node_error(n, "input 0 has rank %u, expected at least 3", rank);
-    for (uint32_t i = 2; i < rank; i++) axes[i - 2] = i;
-    ref y = standardized(n, x, axes, rank - 2, epsilon);
-    y = emit2(n, OP_mul, y, per_channel(n, node_in(n, 1), rank));
-    return node_result(n, emit2(n, OP_add, y, per_channel(n, node_in(n, 2), rank)));
-}
-
-enum status import_mean_variance_norm(struct node *n) {
-    static const int64_t usual[] = {0, 2, 3};
-    struct ints axes = node_ints(n, "axes");
-    if (!axes.given) axes = (struct ints){usual, 3, true};
-    return node_result(n, standardized(n, node_in(n, 0), axes.at, axes.count, 1e-9));
-}
-
-/* x / norm along axis, 0 where the norm is 0. */
-enum status import_lp_norm(struct node *n) {
-    ref x = node_in(n, 0);
-    uint32_t axis;
-    int64_t p = node_int(n, "p", 2);
-    TRY(node_axis(n, node_int(n, "axis", -1), ref_rank(n->im, x), &axis));
-    if (p != 1 && p != 2) return node_error(n, "attribute 'p' is %" PRId64 ", expected 1 or 2", p);
-    struct attr attrs[] = {node_attr_ints(n, ATTR_axes, (const int64_t[]){axis}, 1),
-                           attr_bool(ATTR_keep, true)};
-    ref magnitude = p == 1 ? emit1(n, OP_abs, x) : x;
-    ref norm = emit_op(n, p == 1 ? OP_reduce_sum : OP_reduce_sum_square, &magnitude, 1, attrs, 2);
-    if (p == 2) norm = emit1(n, OP_sqrt, norm);
-    ref zero = ref_f64(n->im, ref_elem(n->im, x), 0), one = ref_f64(n->im, ref_elem(n->im, x), 1);
-    ref divisor = emit3(n, OP_where, emit2(n, OP_equal, norm, zero), one, norm);
-    return node_result(n, emit2(n, OP_div, x, divisor));
+    struct ints given;
+    int64_t perm[MAX_RANK], size;
+    uint32_t axis, rank = ref_rank(n->im, x);
+    bool exclusive = node_int(n, "exclusive", 0) != 0, reverse = node_int(n, "reverse", 0) != 0;
+    TRY(node_ints_or_input(n, "axis", 1, &given));
+    if (given.count != 1) return node_error(n, "it has %u axes, expected one", given.count);
+    TRY(node_axis(n, given.at[0], rank, &axis));
+    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &size) || size > LONGEST)
+        return unsupported(n, "CumSum along a dimension without a size, or of more than %d", LONGEST);
+    struct tensor ones = tensor_new(ref_elem(n->im, x), 2, (const int64_t[]){size, size});
+    for (int64_t from = 0; from < size; from++)
+        for (int64_t to = 0; to < size; to++) {
+            int64_t ahead = reverse ? from - to : to - from;
+            if (ahead > 0 || (!exclusive && ahead == 0)) tensor_set_i64(&ones, from * size + to, 1);
+        }
+    for (uint32_t i = 0; i < rank; i++) perm[i] = i;
+    perm[axis] = rank - 1, perm[rank - 1] = axis;
+    struct attr swap = node_attr_ints(n, ATTR_perm, perm, rank);
+    ref last = axis == rank - 1 ? x : emit1_with(n, OP_transpose, x, swap);
+    ref y = emit2(n, OP_matmul, last, ref_of_tensor(n->im, ones));
+    return node_result(n, axis == rank - 1 ? y : emit1_with(n, OP_transpose, y, swap));
 }

@@ -1,5 +1,5 @@
 /* Contractions and pooling: ops with windows, and matrix products. */
-#include "frontend/onnx/importer.h"
+#include "frontend/onnx/handlers_window.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -83,18 +83,26 @@ static enum status kernel_of_weights(struct node *n, ref weights, struct window 
     return STATUS_OK;
 }
 
-enum status import_conv(struct node *n) {
+static enum status read_convolution(struct node *n, const ref in[], struct window *w) {
+    TRY(read_window(n, in[0], w));
+    TRY(kernel_of_weights(n, in[1], w));
+    return same_padding(n, in[0], w);
+}
+
+ref emit_convolution(struct node *n, const ref in[], uint32_t count) {
     struct window w;
-    ref in[3] = {node_in(n, 0), node_in(n, 1), node_in(n, 2)};
-    TRY(read_window(n, in[0], &w));
-    TRY(kernel_of_weights(n, in[1], &w));
-    TRY(same_padding(n, in[0], &w));
+    if (read_convolution(n, in, &w) != STATUS_OK) return (ref){0};
     int64_t groups = node_int(n, "group", 1);
-    return node_result(n, emit_op(n, w.spatial == 1 ? OP_conv1d : OP_conv2d, in, ref_none(in[2]) ? 2 : 3,
-                                  EMIT_ATTRS(node_attr_ints(n, ATTR_stride, w.stride, w.spatial),
-                                             node_attr_ints(n, ATTR_pad, w.pad, 2 * w.spatial),
-                                             node_attr_ints(n, ATTR_dilation, w.dilation, w.spatial),
-                                             attr_int(ATTR_groups, groups))));
+    return emit_op(n, w.spatial == 1 ? OP_conv1d : OP_conv2d, in, count,
+                   EMIT_ATTRS(node_attr_ints(n, ATTR_stride, w.stride, w.spatial),
+                              node_attr_ints(n, ATTR_pad, w.pad, 2 * w.spatial),
+                              node_attr_ints(n, ATTR_dilation, w.dilation, w.spatial),
+                              attr_int(ATTR_groups, groups)));
+}
+
+enum status import_conv(struct node *n) {
+    ref in[3] = {node_in(n, 0), node_in(n, 1), node_in(n, 2)};
+    return node_result(n, emit_convolution(n, in, ref_none(in[2]) ? 2 : 3));
 }
 
 /* Padding, and extra extent, so that the result has the extents of output_shape, or input * stride for SAME.

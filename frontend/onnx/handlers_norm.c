@@ -1,0 +1,180 @@
+/* Normalizations. */
+#include "frontend/onnx/importer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum status import_batchnorm(struct node *n) {
+    ref in[5];
+    for (uint32_t i = 0; i < 5; i++) in[i] = node_in(n, i);
+    double epsilon = node_float(n, "epsilon", 1e-5);
+    (void)node_float(n, "momentum", 0.9); /* of training */
+    if (node_int(n, "training_mode", 0)) return unsupported(n, "BatchNormalization in training mode");
+    if (!node_int(n, "spatial", 1)) return unsupported(n, "BatchNormalization with spatial = 0");
+    if (node_wants(n, 1)) return unsupported(n, "BatchNormalization with outputs of training");
+    return node_result(n, emit_op(n, OP_batchnorm, in, 5, EMIT_ATTRS(attr_float(ATTR_epsilon, epsilon))));
+}
+
+/* True if the last dimensions of x are exactly those of r. */
+static bool has_trailing_shape(const struct importer *im, ref r, ref x, uint32_t axis) {
+    uint32_t rank = ref_rank(im, x);
+    if (ref_rank(im, r) != rank - axis) return false;
+    for (uint32_t i = axis; i < rank; i++)
+        if (!dim_same(ref_dim(im, r, i - axis), ref_dim(im, x, i))) return false;
+    return true;
+}
+
+/* The outputs that nobody but training needs: the mean and 1 / sqrt(variance + epsilon). */
+static enum status statistics(struct node *n, ref x, uint32_t axis, double epsilon) {
+    if (!node_wants(n, 1) && !node_wants(n, 2)) return STATUS_OK;
+    int64_t axes[MAX_RANK];
+    uint32_t count = 0;
+    for (uint32_t i = axis; i < ref_rank(n->im, x); i++) axes[count++] = i;
+    struct attr attrs[] = {node_attr_ints(n, ATTR_axes, axes, count), attr_bool(ATTR_keep, true)};
+    ref mean = emit_op(n, OP_reduce_mean, &x, 1, attrs, 2), centred = emit2(n, OP_sub, x, mean);
+    ref square = emit2(n, OP_mul, centred, centred),
+        variance = emit_op(n, OP_reduce_mean, &square, 1, attrs, 2);
+    ref sum = emit2(n, OP_add, variance, ref_f64(n->im, ref_elem(n->im, x), epsilon));
+    ref inverse = emit1(n, OP_reciprocal, emit1(n, OP_sqrt, sum));
+    if (ref_none(inverse)) return STATUS_FAILED;
+    node_out(n, 1, mean);
+    node_out(n, 2, inverse);
+    return STATUS_OK;
+}
+
+enum status import_layernorm(struct node *n) {
+    ref x = node_in(n, 0), scale = node_in(n, 1), bias = node_in(n, 2);
+    uint32_t axis;
+    double epsilon = node_float(n, "epsilon", 1e-5);
+    if (node_int(n, "stash_type", 1) != 1)
+        return unsupported(n, "LayerNormalization with a stash_type other than float");
+    TRY(node_axis(n, node_int(n, "axis", -1), ref_rank(n->im, x), &axis));
+    if (statistics(n, x, axis, epsilon) != STATUS_OK) return STATUS_FAILED;
+    struct attr attrs[] = {attr_int(ATTR_axis, axis), attr_float(ATTR_epsilon, epsilon)};
+    bool direct = has_trailing_shape(n->im, scale, x, axis) &&
+                  (ref_none(bias) || has_trailing_shape(n->im, bias, x, axis));
+    if (direct)
+        return node_result(
+            n, emit_op(n, OP_layernorm, (const ref[]){x, scale, bias}, ref_none(bias) ? 2 : 3, attrs, 2));
+    ref y = emit2(n, OP_mul, emit_op(n, OP_layernorm, &x, 1, attrs, 2), scale); /* these broadcast */
+    return node_result(n, ref_none(bias) ? y : emit2(n, OP_add, y, bias));
+}
+
+/* (x - mean) / sqrt(variance + epsilon) over the axes. */
+static ref standardized(struct node *n, ref x, const int64_t *axes, uint32_t count, double epsilon) {
+    struct attr attrs[] = {node_attr_ints(n, ATTR_axes, axes, count), attr_bool(ATTR_keep, true)};
+    ref centred = emit2(n, OP_sub, x, emit_op(n, OP_reduce_mean, &x, 1, attrs, 2));
+    ref square = emit2(n, OP_mul, centred, centred);
+    ref variance = emit_op(n, OP_reduce_mean, &square, 1, attrs, 2);
+    ref deviation =
+        emit1(n, OP_sqrt, emit2(n, OP_add, variance, ref_f64(n->im, ref_elem(n->im, x), epsilon)));
+    return emit2(n, OP_div, centred, deviation);
+}
+
+/* A number for each channel, in the shape [channels, 1, …] that aligns with dimension 1 of x. */
+static ref per_channel(struct node *n, ref r, uint32_t rank) {
+    int64_t axes[MAX_RANK];
+    for (uint32_t i = 2; i < rank; i++) axes[i - 2] = i - 1;
+    if (rank <= 2) return r;
+    return emit1_with(n, OP_unsqueeze, r, node_attr_ints(n, ATTR_axes, axes, rank - 2));
+}
+
+enum status import_instance_norm(struct node *n) {
+    ref x = node_in(n, 0);
+    uint32_t rank = ref_rank(n->im, x);
+    int64_t axes[MAX_RANK];
+    double epsilon = node_float(n, "epsilon", 1e-5);
+    if (rank < 3) return node_error(n, "input 0 has rank %u, expected at least 3", rank);
+    for (uint32_t i = 2; i < rank; i++) axes[i - 2] = i;
+    ref y = standardized(n, x, axes, rank - 2, epsilon);
+    y = emit2(n, OP_mul, y, per_channel(n, node_in(n, 1), rank));
+    return node_result(n, emit2(n, OP_add, y, per_channel(n, node_in(n, 2), rank)));
+}
+
+enum status import_mean_variance_norm(struct node *n) {
+    static const int64_t usual[] = {0, 2, 3};
+    struct ints axes = node_ints(n, "axes");
+    if (!axes.given) axes = (struct ints){usual, 3, true};
+    return node_result(n, standardized(n, node_in(n, 0), axes.at, axes.count, 1e-9));
+}
+
+/* x / norm along axis, 0 where the norm is 0. */
+enum status import_lp_norm(struct node *n) {
+    ref x = node_in(n, 0);
+    uint32_t axis;
+    int64_t p = node_int(n, "p", 2);
+    TRY(node_axis(n, node_int(n, "axis", -1), ref_rank(n->im, x), &axis));
+    if (p != 1 && p != 2) return node_error(n, "attribute 'p' is %" PRId64 ", expected 1 or 2", p);
+    struct attr attrs[] = {node_attr_ints(n, ATTR_axes, (const int64_t[]){axis}, 1),
+                           attr_bool(ATTR_keep, true)};
+    ref magnitude = p == 1 ? emit1(n, OP_abs, x) : x;
+    ref norm = emit_op(n, p == 1 ? OP_reduce_sum : OP_reduce_sum_square, &magnitude, 1, attrs, 2);
+    if (p == 2) norm = emit1(n, OP_sqrt, norm);
+    ref zero = ref_f64(n->im, ref_elem(n->im, x), 0), one = ref_f64(n->im, ref_elem(n->im, x), 1);
+    ref divisor = emit3(n, OP_where, emit2(n, OP_equal, norm, zero), one, norm);
+    return node_result(n, emit2(n, OP_div, x, divisor));
+}
+
+/* Groups of channels become rows that are standardized; scale and bias are per group before opset 21, then
+ * per channel. */
+enum status import_group_norm(struct node *n) {
+    struct types *types = &n->im->m->types;
+    ref x = node_in(n, 0), scale = node_in(n, 1), bias = node_in(n, 2);
+    uint32_t rank = ref_rank(n->im, x);
+    int64_t groups = node_int(n, "num_groups", 0), channels, given;
+    double epsilon = node_float(n, "epsilon", 1e-5);
+    dim_id dims[MAX_RANK];
+    if (node_int(n, "stash_type", 1) != 1)
+        return unsupported(n, "GroupNormalization with a stash_type other than float");
+    if (rank < 3) return node_error(n, "input 0 has rank %u, expected at least 3", rank);
+    if (!dim_is_const(types, ref_dim(n->im, x, 1), &channels) || groups < 1 || channels % groups)
+        return node_error(n, "its channels do not divide into %" PRId64 " groups", groups);
+    for (uint32_t i = 0; i < rank; i++) dims[i] = ref_dim(n->im, x, i);
+    dim_id rows[3] = {dims[0], dim_const(types, groups), dim_const(types, channels / groups)};
+    for (uint32_t i = 2; i < rank; i++) rows[2] = dim_mul(types, rows[2], dims[i]);
+    ref y = emit1_with(n, OP_reshape, x, node_attr_dims(n, ATTR_shape, rows, 3));
+    if (ref_none(y)) return STATUS_FAILED;
+    y = standardized(n, y, (const int64_t[]){2}, 1, epsilon);
+    bool per_group = ref_rank(n->im, scale) == 1 && dim_is_const(types, ref_dim(n->im, scale, 0), &given) &&
+                     given == groups && n->opset < 21;
+    if (per_group) {
+        y = emit2(n, OP_mul, y, per_channel(n, scale, 3));
+        y = emit2(n, OP_add, y, per_channel(n, bias, 3));
+    }
+    y = emit1_with(n, OP_reshape, y, node_attr_dims(n, ATTR_shape, dims, rank));
+    if (per_group) return node_result(n, y);
+    y = emit2(n, OP_mul, y, per_channel(n, scale, rank));
+    return node_result(n, emit2(n, OP_add, y, per_channel(n, bias, rank)));
+}
+
+/* x / (bias + alpha / size * sum of squares over `size` neighbouring channels) ^ beta: the sum by shifted
+ * slices. */
+enum status import_lrn(struct node *n) {
+    enum { WIDEST = 64 };
+    ref x = node_in(n, 0);
+    uint32_t rank = ref_rank(n->im, x);
+    int64_t size = node_int(n, "size", 0), channels, pads[2 * MAX_RANK] = {0};
+    double alpha = node_float(n, "alpha", 1e-4), beta = node_float(n, "beta", 0.75),
+           bias = node_float(n, "bias", 1);
+    if (rank < 2 || size < 1 || size > WIDEST)
+        return node_error(n, "size %" PRId64 " at rank %u", size, rank);
+    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, 1), &channels))
+        return unsupported(n, "LRN over a dimension without a size (fix it by --shape or --dim)");
+    pads[1] = (size - 1) / 2;
+    pads[rank + 1] = size - 1 - pads[1];
+    ref wide = emit1_with(n, OP_pad, emit2(n, OP_mul, x, x), node_attr_ints(n, ATTR_pads, pads, 2 * rank)),
+        sum = {0};
+    for (int64_t i = 0; i < size; i++) {
+        int64_t end = i + channels;
+        ref slice = emit1_with(n, OP_slice, wide, node_attr_ints(n, ATTR_starts, &i, 1),
+                               node_attr_ints(n, ATTR_ends, &end, 1),
+                               node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1),
+                               node_attr_ints(n, ATTR_steps, (const int64_t[]){1}, 1));
+        if (ref_none(slice)) return STATUS_FAILED;
+        sum = i ? emit2(n, OP_add, sum, slice) : slice;
+    }
+    enum elem elem = ref_elem(n->im, x);
+    ref base = emit2(n, OP_mul, sum, ref_f64(n->im, elem, alpha / (double)size));
+    base = emit2(n, OP_add, base, ref_f64(n->im, elem, bias));
+    return node_result(n, emit2(n, OP_div, x, emit2(n, OP_pow, base, ref_f64(n->im, elem, beta))));
+}
