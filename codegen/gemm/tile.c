@@ -28,6 +28,7 @@ uint32_t tile_registers(uint32_t points, uint32_t vectors) {
 static void emit_step(const struct gen *g, const struct walk *w, const struct tile *t, LLVMValueRef a,
                       LLVMValueRef b, uint32_t step, uint32_t skip, LLVMValueRef *acc) {
     LLVMValueRef bv[TILE_MAX_VECTORS];
+    bool tight = tile_registers(t->points, t->vectors) + 1 >= g->registers;
     for (uint32_t v = 0; v < t->vectors; v++) {
         LLVMValueRef at = gen_at_const(g, b, step * w->step_b + (int64_t)v * g->lanes);
         bv[v] = gen_load(g, at, t->b_align, v + 1 == t->vectors ? t->b_last : g->lanes);
@@ -40,6 +41,7 @@ static void emit_step(const struct gen *g, const struct walk *w, const struct ti
             LLVMValueRef *c = &acc[p * t->vectors + v];
             *c = gen_fma(g, x, bv[v], *c);
         }
+        if (tight) gen_step_barrier(g);
     }
 }
 
