@@ -2,6 +2,7 @@
 #include "codegen/body.h"
 #include "codegen/gemm/forms.h"
 #include "codegen/gemm/site.h"
+#include "codegen/loop.h"
 
 #include <string.h>
 
@@ -130,41 +131,25 @@ static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct
     return make_nest(&site->problem, dot, root->schedule, nest);
 }
 
-static LLVMValueRef begin_kernel(struct emit *e, const char *symbol, const struct dot *dot, struct gen *g) {
-    LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0), i32 = LLVMInt32TypeInContext(e->context);
-    LLVMTypeRef parameters[] = {ptr, ptr, i32, i32};
-    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameters, 4, false);
-    LLVMValueRef fn = LLVMAddFunction(e->module, symbol, type);
-    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, fn, "entry"));
-    gen_init(g, e->builder, fn, dot);
-    return fn;
-}
-
-static LLVMValueRef buffer(const struct gen *g, uint32_t position) {
-    LLVMValueRef index = gen_i64(g, position);
-    LLVMValueRef at = LLVMBuildGEP2(g->b, g->ptr, LLVMGetParam(g->fn, 0), &index, 1, "");
-    return LLVMBuildLoad2(g->b, g->ptr, at, "");
-}
-
 static void emit_kernel(struct emit *e, op_id id, const struct gemm_site *site, const struct nest *nest,
                         struct epilogue *o, const char *symbol, struct kernel *out) {
     struct gen g;
     const struct op *root = op_get(e->m, id);
-    out->function = begin_kernel(e, symbol, dot_for(e->target, ELEM_f32, ELEM_f32, ELEM_f32), &g);
-    out->items = nest_items(nest);
-    out->worker_scratch = nest_scratch(nest);
+    struct kernel_code code = kernel_begin(e, symbol);
+    gen_init(&g, e->builder, code.function, dot_for(e->target, ELEM_f32, ELEM_f32, ELEM_f32));
     struct nest_buffers buffers = {
-        .a = buffer(&g, site->x),
-        .b = buffer(&g, site->w),
-        .scratch = buffer(&g, root->operand_count + root->result_count),
-        .lo = LLVMGetParam(out->function, 2),
-        .hi = LLVMGetParam(out->function, 3),
+        .a = kernel_pointer(e, code.buf, site->x),
+        .b = kernel_pointer(e, code.buf, site->w),
+        .scratch = kernel_pointer(e, code.buf, root->operand_count + root->result_count),
+        .lo = LLVMGetParam(code.function, 2),
+        .hi = LLVMGetParam(code.function, 3),
     };
-    if (site->bias != UINT32_MAX) o->bias = buffer(&g, site->bias);
-    o->out = buffer(&g, root->operand_count);
-    if (o->body) body_bind(o->body, LLVMGetParam(out->function, 0));
+    if (site->bias != UINT32_MAX) o->bias = kernel_pointer(e, code.buf, site->bias);
+    o->out = kernel_pointer(e, code.buf, root->operand_count);
+    if (o->body) body_bind(o->body, code.buf);
     nest_emit(&g, nest, &buffers, sink, o);
-    LLVMBuildRetVoid(g.b);
+    kernel_end(e);
+    *out = (struct kernel){code.function, nest_items(nest), nest_scratch(nest)};
 }
 
 enum emit_result emit_contraction(struct emit *e, op_id id, const char *symbol, struct kernel *out,
