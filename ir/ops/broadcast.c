@@ -76,9 +76,10 @@ struct broadcast_walk broadcast_walk(const struct tensor *result, const struct t
         if (result->dim[d] == 1) continue;
         w.extent[w.rank] = result->dim[d];
         for (uint32_t k = 0; k < operands; k++) {
-            int64_t at = (int64_t)d - ((int64_t)result->rank - (int64_t)in[k]->rank), stride = 1;
-            for (int64_t e = at + 1; e < (int64_t)in[k]->rank; e++) stride *= in[k]->dim[e];
-            w.stride[k][w.rank] = at < 0 || in[k]->dim[at] == 1 ? 0 : stride;
+            uint32_t missing = result->rank - in[k]->rank;
+            if (d < missing || in[k]->dim[d - missing] == 1) continue; /* stride 0 */
+            w.stride[k][w.rank] = 1;
+            for (uint32_t e = d - missing + 1; e < in[k]->rank; e++) w.stride[k][w.rank] *= in[k]->dim[e];
         }
         w.rank++;
     }
