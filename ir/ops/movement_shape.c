@@ -5,27 +5,29 @@
 
 /* -- inference -- */
 
-/* The dimension that a -1 stands for: the product of the operand's dimensions divided by that of the others.
- * Dimensions that occur on both sides cancel, what is left must divide exactly. 0 when that is not known. */
-static dim_id remaining_dim(struct types *types, dims_id from, const dim_id *dims, uint32_t rank,
-                            uint32_t rest) {
-    dim_id whole = dim_const(types, 1), known = whole;
+/* Products of the dimensions of two shapes, those left out that occur in both: so they may stay small where
+ * the number of elements has no bound. `without` is a dimension of b that does not count. False on overflow.
+ */
+static bool remaining_products(struct types *types, dims_id a, const dim_id *b, uint32_t rank_b,
+                               uint32_t without, dim_id *out_a, dim_id *out_b) {
     bool used[MAX_RANK] = {false};
-    for (uint32_t i = 0; i < dims_rank(types, from); i++) {
-        uint32_t j = 0;
-        while (j < rank && (j == rest || used[j] || !dim_same(dims[j], dims_at(types, from, i)))) j++;
-        if (j < rank)
+    *out_a = *out_b = dim_const(types, 1);
+    for (uint32_t i = 0; i < dims_rank(types, a); i++) {
+        dim_id dim = dims_at(types, a, i);
+        uint32_t j = dim_same(dim, dim_const(types, 0)) ? rank_b : 0; /* 0 makes the others meaningless */
+        while (j < rank_b && (j == without || used[j] || !dim_same(b[j], dim))) j++;
+        if (j < rank_b)
             used[j] = true;
         else
-            whole = dim_mul(types, whole, dims_at(types, from, i));
+            *out_a = dim_mul(types, *out_a, dim);
     }
-    for (uint32_t j = 0; j < rank; j++)
-        if (j != rest && !used[j]) known = dim_mul(types, known, dims[j]);
-    if (!whole.i || !known.i) return (dim_id){0};
-    dim_id quotient = dim_floor_div(types, whole, known);
-    return quotient.i && dim_same(dim_mul(types, quotient, known), whole) ? quotient : (dim_id){0};
+    for (uint32_t j = 0; j < rank_b; j++)
+        if (j != without && !used[j]) *out_b = dim_mul(types, *out_b, b[j]);
+    return out_a->i && out_b->i;
 }
 
+/* The extent that a -1 stands for: what is left of the operand divided by what is left of the others, which
+ * has to divide it exactly. */
 static enum status infer_rest(struct infer *infer, dim_id *dims, uint32_t rank, uint32_t rest) {
     struct types *types = &infer->m->types;
     for (uint32_t i = 0; i < rank; i++) {
@@ -33,12 +35,14 @@ static enum status infer_rest(struct infer *infer, dim_id *dims, uint32_t rank, 
         if (i != rest && dim_is_const(types, dims[i], &extent) && extent == 0)
             return infer_error(infer, "a dimension of -1 is not determined beside one of extent 0");
     }
-    struct type x = infer_operand(infer, 0);
-    dim_id found = remaining_dim(types, x.shape, dims, rank, rest);
-    if (!found.i)
+    dims_id from = infer_operand(infer, 0).shape;
+    dim_id whole, known, found = {0};
+    if (remaining_products(types, from, dims, rank, rest, &whole, &known))
+        found = dim_floor_div(types, whole, known);
+    if (!found.i || !dim_same(dim_mul(types, found, known), whole))
         return infer_error(infer,
                            "the extent of dimension %u, given as -1, does not follow from the shape %s", rest,
-                           infer_shape_text(infer, x.shape));
+                           infer_shape_text(infer, from));
     dims[rest] = found;
     return STATUS_OK;
 }
@@ -48,7 +52,7 @@ enum status infer_reshape(struct infer *infer) {
     struct type x = infer_operand(infer, 0);
     dims_id shape = op_attr(infer->op, ATTR_shape)->dims;
     uint32_t rank = dims_rank(types, shape), rest = UINT32_MAX;
-    dim_id dims[MAX_RANK];
+    dim_id dims[MAX_RANK], have, want;
     for (uint32_t i = 0; i < rank; i++) {
         int64_t extent;
         dims[i] = dims_at(types, shape, i);
@@ -59,12 +63,12 @@ enum status infer_reshape(struct infer *infer) {
         rest = i;
     }
     if (rest != UINT32_MAX) TRY(infer_rest(infer, dims, rank, rest));
-    dim_id have = dims_product(types, x.shape, 0, dims_rank(types, x.shape)), want = dim_const(types, 1);
-    for (uint32_t i = 0; i < rank; i++) want = dim_mul(types, want, dims[i]);
-    if (!have.i || !want.i) return infer_error(infer, "the number of elements is too large");
+    if (!remaining_products(types, x.shape, dims, rank, UINT32_MAX, &have, &want))
+        return infer_error(infer, "the number of elements is too large");
     if (!dim_same(have, want))
-        return infer_error(infer, "the operand has %s elements, shape %s has %s", infer_dim_text(infer, have),
-                           infer_shape_text(infer, shape), infer_dim_text(infer, want));
+        return infer_error(infer, "shape %s does not hold as many elements as %s: %s, not %s",
+                           infer_shape_text(infer, shape), infer_shape_text(infer, x.shape),
+                           infer_dim_text(infer, want), infer_dim_text(infer, have));
     return infer_result(infer, 0, x.elem, dims, rank);
 }
 
