@@ -154,9 +154,7 @@ static double next_uniform(uint64_t *state) {
     return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
 
-/* Uniform in [lo, hi). With lo = hi: in a range that keeps the variance of what the weight is multiplied
- * with. */
-static void fill_random(struct tensor *tensor, const char *name, uint64_t seed, double lo, double hi) {
+void weight_fill_random(struct tensor *tensor, const char *name, uint64_t seed, double lo, double hi) {
     uint64_t state = hash_bytes(name, strlen(name), seed);
     if (lo == hi) {
         int64_t fan_in = tensor->rank > 1 && tensor->dim[0] > 0 ? tensor_count(tensor) / tensor->dim[0] : 3;
@@ -237,7 +235,7 @@ static enum status make_by_call(struct elab *e, const struct ast_call *call, con
     if (maker.lo > maker.hi || isnan(maker.lo + maker.hi))
         if (maker.random) return diag_error(e->diag, call->name.loc, "random: min is not below max");
     if (maker.random)
-        fill_random(tensor, name, (uint64_t)maker.seed, maker.lo, maker.hi);
+        weight_fill_random(tensor, name, (uint64_t)maker.seed, maker.lo, maker.hi);
     else
         for (int64_t i = 0, n = tensor_count(tensor); i < n; i++) tensor_set_f64(tensor, i, maker.lo);
     *made_by = maker_text(e, &maker);
@@ -270,7 +268,7 @@ static enum status make_weight(struct elab *e, const struct ast_stmt *stmt, cons
     else if (stmt->declare.numbers)
         status = make_by_numbers(e, stmt, out, made_by);
     else if (e->options->missing == MISSING_IS_RANDOM)
-        fill_random(out, name, 0, 0, 0);
+        weight_fill_random(out, name, 0, 0, 0);
     if (status != STATUS_OK) tensor_free(out);
     return status;
 }

@@ -17,4 +17,8 @@ MUST_USE enum status weights_open(const char *path, struct module *m, struct dia
 /* The weights of a module, which must outlive what is read with them. */
 struct weight_source weights_of_module(const struct module *m);
 
+/* What `= random(seed, min = lo, max = hi)` puts into the weight of this name: uniform in [lo, hi). With lo =
+ * hi: in a range that keeps the variance of what the weight is multiplied with. */
+void weight_fill_random(struct tensor *tensor, const char *name, uint64_t seed, double lo, double hi);
+
 #endif
