@@ -42,15 +42,18 @@ enum status import_constant_of_shape(struct node *n) {
     const Onnx__AttributeProto *a = node_attr(n, "value");
     dim_id dims[MAX_RANK];
     uint32_t rank;
-    struct tensor value = tensor_scalar_f64(ELEM_f32, 0);
+    struct tensor value;
     TRY(node_dims(n, 0, dims, MAX_RANK, &rank));
-    if (a) {
-        tensor_free(&value);
+    if (!a) {
+        value = tensor_scalar_f64(ELEM_f32, 0);
+    } else {
         if (!a->t) return node_error(n, "attribute 'value' is not a tensor");
         TRY(onnx_tensor_read(n->im->model, a->t, n->label, n->im->diag, &value));
-        if (tensor_count(&value) != 1)
-            return node_error(n, "attribute 'value' has %" PRId64 " elements, expected one",
-                              tensor_count(&value));
+        int64_t count = tensor_count(&value);
+        if (count != 1) {
+            tensor_free(&value);
+            return node_error(n, "attribute 'value' has %" PRId64 " elements, expected one", count);
+        }
         value.rank = 0;
     }
     return node_result(
