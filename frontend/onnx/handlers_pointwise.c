@@ -238,14 +238,19 @@ enum status import_where(struct node *n) {
     return node_result(n, emit3(n, OP_where, node_in(n, 0), node_in(n, 1), node_in(n, 2)));
 }
 
-/* fmod = 1 is C's remainder, of the dividend's sign; the IR's mod is that for floats and the floor kind for
- * integers. */
+/* fmod = 1 is C's remainder, of the dividend's sign, else the remainder has the divisor's sign; the IR's mod
+ * is the former for floats and the latter for integers. */
 enum status import_mod(struct node *n) {
     bool fmod = node_int(n, "fmod", 0) != 0;
     ref a = node_in(n, 0), b = node_in(n, 1);
-    if (!fmod && elem_is_float(ref_elem(n->im, a))) return node_error(n, "floats need fmod = 1");
-    if (!fmod || elem_is_float(ref_elem(n->im, a))) return node_result(n, emit2(n, OP_mod, a, b));
-    return node_result(n, emit2(n, OP_sub, a, emit2(n, OP_mul, b, emit2(n, OP_div, a, b))));
+    bool floats = elem_is_float(ref_elem(n->im, a));
+    ref rest = emit2(n, OP_mod, a, b);
+    if (fmod == floats) return node_result(n, rest);
+    if (fmod) return node_result(n, emit2(n, OP_sub, a, emit2(n, OP_mul, b, emit2(n, OP_div, a, b))));
+    ref zero = number(n, a, 0),
+        negative = emit2(n, OP_xor, emit2(n, OP_less, rest, zero), emit2(n, OP_less, b, zero));
+    ref wrong = emit2(n, OP_and, negative, emit1(n, OP_not, emit2(n, OP_equal, rest, zero)));
+    return node_result(n, emit3(n, OP_where, wrong, emit2(n, OP_add, rest, b), rest));
 }
 
 /* The result has the base's type. An integer base with a float exponent is computed in f64. */

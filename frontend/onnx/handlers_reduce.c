@@ -41,14 +41,23 @@ enum status import_reduce_sum(struct node *n) {
 enum status import_reduce_mean(struct node *n) {
     return plain_reduction(n, OP_reduce_mean);
 }
-enum status import_reduce_max(struct node *n) {
-    return plain_reduction(n, OP_reduce_max);
-}
-enum status import_reduce_min(struct node *n) {
-    return plain_reduction(n, OP_reduce_min);
-}
 enum status import_reduce_prod(struct node *n) {
     return plain_reduction(n, OP_reduce_prod);
+}
+
+/* Of bools, too: they are compared as numbers. */
+static enum status extreme(struct node *n, enum op_kind kind) {
+    struct reduction r;
+    TRY(read_reduction(n, &r));
+    if (ref_elem(n->im, r.x) != ELEM_bool) return node_result(n, reduce(n, &r, kind, r.x));
+    ref y = reduce(n, &r, kind, emit1_with(n, OP_cast, r.x, attr_elem(ATTR_to, ELEM_u8)));
+    return node_result(n, emit1_with(n, OP_cast, y, attr_elem(ATTR_to, ELEM_bool)));
+}
+enum status import_reduce_max(struct node *n) {
+    return extreme(n, OP_reduce_max);
+}
+enum status import_reduce_min(struct node *n) {
+    return extreme(n, OP_reduce_min);
 }
 
 static ref squares(struct node *n, const struct reduction *r) {
