@@ -228,43 +228,80 @@ struct tensor tensor_cast(const struct tensor *from, enum elem to) {
 }
 
 /* -- relayout -- */
-/* Copies one element after the other in storage order: a logical coordinate is outer * block + inner of its
- * storage dimensions. */
+/* `count` elements from a strided source to consecutive places; the size of an element is a constant in each
+ * loop. */
+static void gather_run(void *to, const void *from, int64_t stride, int64_t count, size_t bytes) {
+    switch (bytes) {
+    case 1:
+        for (int64_t i = 0; i < count; i++) ((uint8_t *)to)[i] = ((const uint8_t *)from)[i * stride];
+        break;
+    case 2:
+        for (int64_t i = 0; i < count; i++) ((uint16_t *)to)[i] = ((const uint16_t *)from)[i * stride];
+        break;
+    case 4:
+        for (int64_t i = 0; i < count; i++) ((uint32_t *)to)[i] = ((const uint32_t *)from)[i * stride];
+        break;
+    default:
+        check(bytes == 8);
+        for (int64_t i = 0; i < count; i++) ((uint64_t *)to)[i] = ((const uint64_t *)from)[i * stride];
+    }
+}
+
+/* A walk of the storage in its order, the innermost dimension as one run. A logical coordinate is outer *
+ * block + inner of its storage dimensions, so the source offset is a sum over storage dimensions too; runs
+ * stop where the logical extent ends. */
+struct relayout_walk {
+    uint32_t count;
+    int64_t extent[MAX_STORAGE_RANK], step[MAX_STORAGE_RANK]; /* step: in units of the logical coordinate */
+    int64_t coordinate[MAX_RANK];                             /* of the run's first element */
+    int64_t logical_stride[MAX_RANK];
+};
+
+static int64_t run_inside(const struct relayout_walk *w, const struct layout *l, const struct tensor *from) {
+    for (uint32_t d = 0; d < from->rank; d++)
+        if (w->coordinate[d] >= from->dim[d]) return 0;
+    uint32_t last = w->count - 1, dim = l->at[last].dim;
+    return min_i64(w->extent[last], ceil_div(from->dim[dim] - w->coordinate[dim], w->step[last]));
+}
+
+static void next_run(struct relayout_walk *w, const struct layout *l, int64_t at[MAX_STORAGE_RANK]) {
+    for (uint32_t d = w->count - 1; d-- > 0;) {
+        w->coordinate[l->at[d].dim] += w->step[d];
+        if (++at[d] < w->extent[d]) return;
+        w->coordinate[l->at[d].dim] -= w->extent[d] * w->step[d];
+        at[d] = 0;
+    }
+}
+
 struct tensor tensor_relayout(const struct types *types, const struct tensor *from, layout_id layout) {
     if (!layout.i) return tensor_copy(from);
     const struct layout *l = layout_get(types, layout);
     check(layout_valid(l, from->rank));
-    int64_t extent[MAX_STORAGE_RANK], stride[MAX_STORAGE_RANK], logical_stride[MAX_RANK], total = 1;
-    for (int64_t i = (int64_t)from->rank - 1, s = 1; i >= 0; s *= from->dim[i--]) logical_stride[i] = s;
+    struct relayout_walk w = {.count = l->count};
+    int64_t total = 1, at[MAX_STORAGE_RANK] = {0};
+    for (int64_t i = (int64_t)from->rank - 1, s = 1; i >= 0; s *= from->dim[i--]) w.logical_stride[i] = s;
     for (uint32_t i = 0; i < l->count; i++) {
         const struct layout_dim *d = &l->at[i];
-        extent[i] = d->inner ? (int64_t)d->block : ceil_div(from->dim[d->dim], d->block);
-        stride[i] = d->inner ? 1 : d->block; /* in units of the logical coordinate */
-        total *= extent[i];
+        w.extent[i] = d->inner ? (int64_t)d->block : ceil_div(from->dim[d->dim], d->block);
+        w.step[i] = d->inner ? 1 : d->block;
+        total *= w.extent[i];
     }
-    struct tensor t = {.elem = from->elem, .owned = true};
+    struct tensor t = {.elem = from->elem,
+                       .owned = true,
+                       .rank = 1,
+                       .dim = {total}}; /* may have more storage dimensions than a tensor */
     size_t bytes = elem_bytes(from->elem);
     t.data = xmalloc_aligned((size_t)total * bytes);
     memset(t.data, 0, (size_t)total * bytes);
-    t.rank = 1; /* storage may have more dimensions than a tensor: flat */
-    t.dim[0] = total;
-    int64_t at[MAX_STORAGE_RANK] = {0}, coordinate[MAX_RANK] = {0};
-    for (int64_t i = 0; i < total; i++) {
-        bool inside = true;
-        int64_t offset = 0;
-        for (uint32_t d = 0; d < from->rank; d++) {
-            inside = inside && coordinate[d] < from->dim[d];
-            offset += coordinate[d] * logical_stride[d];
-        }
-        if (inside)
-            memcpy((char *)t.data + (size_t)i * bytes, (const char *)from->data + (size_t)offset * bytes,
-                   bytes);
-        for (uint32_t d = l->count; d-- > 0;) {
-            coordinate[l->at[d].dim] += stride[d];
-            if (++at[d] < extent[d]) break;
-            coordinate[l->at[d].dim] -= extent[d] * stride[d];
-            at[d] = 0;
-        }
+    uint32_t last = l->count - 1;
+    int64_t run_stride = w.step[last] * w.logical_stride[l->at[last].dim];
+    for (int64_t i = 0; i < total; i += w.extent[last]) {
+        int64_t offset = 0, inside = run_inside(&w, l, from);
+        for (uint32_t d = 0; d < from->rank; d++) offset += w.coordinate[d] * w.logical_stride[d];
+        if (inside > 0)
+            gather_run((char *)t.data + (size_t)i * bytes, (const char *)from->data + (size_t)offset * bytes,
+                       run_stride, inside, bytes);
+        next_run(&w, l, at);
     }
     return t;
 }
