@@ -117,6 +117,13 @@ bool module_rename_value(struct module *m, value_id v, const char *name) {
     return true;
 }
 
+void module_take_name(struct module *m, value_id from, value_id to) {
+    const char *name = value_get(m, from)->name;
+    if (!module_rename_value(m, from, module_fresh_name(m, m->root, "replaced")) ||
+        !module_rename_value(m, to, name))
+        bug("the name %s cannot be taken over", name);
+}
+
 value_id module_find_value(const struct module *m, const char *name) {
     uint32_t *slot = map_get_str(&m->value_names, name);
     /* An entry stays behind when a value is renamed: it counts only while the value still has that name. */

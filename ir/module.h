@@ -222,7 +222,10 @@ value_id module_add_literal(struct module *m, struct tensor tensor); /* takes th
 value_id module_literal_f32(struct module *m, float value);          /* rank 0 */
 void module_add_output(struct module *m, const char *name, value_id value);
 void module_add_metadata(struct module *m, const char *key, const char *value);
-value_id module_find_value(const struct module *m, const char *name);     /* of the root; 0: none */
+value_id module_find_value(const struct module *m, const char *name); /* of the root; 0: none */
+/* `to` takes over the name of `from`, which it replaces and which gets another one. Both are values of the
+ * root. */
+void module_take_name(struct module *m, value_id from, value_id to);
 bool module_rename_value(struct module *m, value_id v, const char *name); /* false if the name is taken */
 void module_keep(struct module *m, void (*release)(void *), void *what);
 region_id module_add_region(struct module *m, op_id owner);

@@ -192,6 +192,7 @@ enum status pass_fold_batchnorm(struct module *m, const struct pass_options *opt
             break;
         }
         take_over_uses(&uses, m, op_get(m, id)->result[0], v);
+        module_take_name(m, op_get(m, id)->result[0], v);
         i += region_get(m, m->root)->ops.count - before;
         to[op_get(m, id)->result[0].i] = v;
         module_erase_op(m, id);

@@ -128,9 +128,8 @@ static enum status build_group(struct fuser *f, uint32_t group, const op_id *mem
     }
     value_id old = op_get(m, f->groups.at[group].sink)->result[0];
     *vec_push(&region_get(m, body.region)->results) = f->map[old.i];
-    const char *name = value_get(m, old)->name;
-    if (!module_rename_value(m, old, module_fresh_name(m, m->root, "fused"))) bug("a fresh name is taken");
-    TRY(build_fuse_end(&root, fuse, &name));
+    TRY(build_fuse_end(&root, fuse, NULL));
+    module_take_name(m, old, op_get(m, fuse)->result[0]);
     f->fused[old.i] = op_get(m, fuse)->result[0];
     return STATUS_OK;
 }

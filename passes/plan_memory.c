@@ -34,10 +34,13 @@ static bool needs_copy(const struct module *m, uint32_t output) {
 static enum status copy_to_output(struct module *m, uint32_t output, struct diag *diag) {
     struct builder b = builder_at_end(m, m->root, diag);
     value_id v = m->outputs.at[output].value;
-    bool literal = value_get(m, v)->kind == VALUE_LITERAL;
-    op_id fuse = build_fuse_begin(&b, &v, literal ? 0 : 1);
-    struct region *body = region_get(m, op_get(m, fuse)->body);
-    value_id inner = literal ? v : body->args.at[0];
+    if (value_get(m, v)->kind == VALUE_LITERAL) { /* a fuse has operands: the constant becomes a weight */
+        weight_id w =
+            module_add_weight(m, m->outputs.at[output].name, tensor_copy(value_constant(m, v)), b.loc);
+        v = module_parameter(m, w);
+    }
+    op_id fuse = build_fuse_begin(&b, &v, 1);
+    value_id inner = region_get(m, op_get(m, fuse)->body)->args.at[0];
     struct builder inside = builder_at_end(m, op_get(m, fuse)->body, diag);
     value_id copy = build(&inside, OP_identity, &inner, 1, NULL, 0, "copy");
     if (!copy.i) return STATUS_FAILED;

@@ -229,7 +229,8 @@ enum status pass_raise(struct module *m, const struct pass_options *options, str
         i += region_get(m, m->root)->ops.count - before;
         value_id old = op_get(m, id)->result[0];
         if (old.i < s.known) to[old.i] = v;
-        const char *name = value_get(m, old)->name;
+        module_take_name(m, old, v);
+        const char *name = value_get(m, v)->name;
         diag_remark(diag, REMARK_APPLIED, "raise", name, "found %s",
                     op_info(op_get(m, value_get(m, v)->op)->kind)->name);
     }

@@ -94,6 +94,9 @@ static value_id merged_transposes(struct simplifier *s, op_id id) {
     if (n == 0 || k != n) return (value_id){0};
     int64_t perm[MAX_RANK];
     for (uint32_t i = 0; i < n; i++) perm[i] = inner_perm[outer_perm[i]];
+    bool cancels = true;
+    for (uint32_t i = 0; i < n; i++) cancels = cancels && perm[i] == i;
+    if (cancels) return inner->operand[0];
     struct builder b = builder_before(s->m, id, s->diag);
     struct attr attr = attr_ints(s->m, ATTR_perm, perm, n);
     return build(&b, OP_transpose, &inner->operand[0], 1, &attr, 1, value_get(s->m, op->result[0])->name);
@@ -213,6 +216,7 @@ enum status pass_simplify(struct module *m, const struct pass_options *options, 
         i += region_get(m, m->root)->ops.count - before; /* ops built before this one */
         value_id old = op_get(m, id)->result[0];
         if (old.i < s.known) s.to[old.i] = v;
+        if (region_get(m, m->root)->ops.count > before) module_take_name(m, old, v);
         module_erase_op(m, id);
     }
     for (uint32_t i = 0; i < m->outputs.count; i++)
