@@ -8,15 +8,23 @@
 
 #include <math.h>
 
-enum { BLOCK_BYTES = 65536, UNROLL = 8, MAX_VECTORS = 4 };
+enum { BLOCK_BYTES = 16384, CAUSAL_KEYS = 128, UNROLL = 8, MAX_VECTORS = 4 };
+
+/* Vectors of queries that are computed, those past the end too; narrow blocks read keys and values more
+ * often. */
+static double query_cost(uint32_t needed, uint32_t vectors) {
+    return div_up(needed, vectors) * vectors * (1 + 0.25 / vectors);
+}
 
 struct attention_cut attention_cut(const struct attention_problem *p, const struct dot *dot) {
     uint32_t most = dot->registers >= 32 ? MAX_VECTORS : 2, needed = div_up(p->t, dot->lanes), vectors = 1;
     for (uint32_t v = 2; v <= most; v++)
-        if (div_up(needed, v) * v <= div_up(needed, vectors) * vectors) vectors = v;
+        if (query_cost(needed, v) < query_cost(needed, vectors)) vectors = v;
     uint32_t mr = (dot->registers - 1 - vectors) / vectors;
     if (mr > TILE_MAX_POINTS) mr = TILE_MAX_POINTS;
-    uint32_t keys = BLOCK_BYTES / (vectors * dot->lanes * 4), blocks = div_up(p->s, keys);
+    uint32_t keys = BLOCK_BYTES / (vectors * dot->lanes * 4);
+    if (p->causal && keys > CAUSAL_KEYS) keys = CAUSAL_KEYS;
+    uint32_t blocks = div_up(p->s, keys);
     return (struct attention_cut){vectors, mr, div_up(p->s, blocks)};
 }
 
