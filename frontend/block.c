@@ -120,7 +120,7 @@ enum status call_block(struct elab *e, struct scope *scope, struct block *block,
     if (call->call.has_body) return diag_error(e->diag, call->loc, "only fuse has a body");
     if (block->active)
         return diag_error(e->diag, call->loc, "block '%s' calls itself", block->stmt->block.name.text);
-    if (strlen(name) > MAX_NAME) name = block->stmt->block.name.text;
+    if (strlen(name) > MAX_PREFIX) name = block->stmt->block.name.text;
     TRY(check_arguments(e, block, call));
     const char *prefix = *name ? arena_printf(&e->arena, "%s.", name) : "";
     struct scope inner = scope_make(SCOPE_BLOCK, NULL, prefix, "", scope->builder);

@@ -38,7 +38,7 @@ static const char *op_text(const struct ast_expr *expr) {
 enum status eval_nested(struct elab *e, struct scope *scope, const struct ast_expr *expr, const char *name,
                         value_id *out) {
     const char *op = op_text(expr);
-    if (op) name = *name ? arena_printf(&e->arena, "%s.%s", name, op) : op;
+    if (op) name = *name && strlen(name) <= MAX_PREFIX ? arena_printf(&e->arena, "%s.%s", name, op) : op;
     return eval_value(e, scope, expr, name, ELEM_NONE, out);
 }
 

@@ -289,7 +289,8 @@ static enum status eval_path(struct elab *e, const struct scope *scope, const st
                              struct constant *out) {
     struct path path = resolve_path(e, scope, expr);
     /* Symbols have a name space of their own: a value of the same name does not hide one. */
-    if (path.kind == PATH_VALUE && (e->declaring || map_get_str(&e->symbols, path.text))) path.kind = PATH_TEXT;
+    if (path.kind == PATH_VALUE && (e->declaring || map_get_str(&e->symbols, path.text)))
+        path.kind = PATH_TEXT;
     switch (path.kind) {
     case PATH_BAD:
         return STATUS_FAILED;

@@ -337,6 +337,12 @@ static enum status first_time(struct elab *e, const char *path, struct loc loc, 
     return STATUS_OK;
 }
 
+/* A main file that includes itself is a circle too. */
+static void note_main_file(struct elab *e, const char *path) {
+    struct stat info;
+    if (!stat(path, &info)) *vec_push(&e->included) = (struct included){info.st_dev, info.st_ino};
+}
+
 static enum status include(struct elab *e, const struct ast_stmt *stmt, struct folder folder) {
     const char *path = path_in(e, folder.open, stmt->include);
     struct folder inner = {folder_of(e, path), folder_of(e, path_in(e, folder.shown, stmt->include))};
@@ -397,6 +403,7 @@ enum status elaborate(struct elab *e, const char *name, const char *text, size_t
     uint32_t errors = e->diag->errors;
     e->steps_allowed = MAX_STEPS;
     struct folder folder = {folder_of(e, name), ""};
+    note_main_file(e, name);
     TRY(collect(e, name, text, length, folder));
     TRY(run_model_stmts(e));
     if (e->diag->errors == errors && !e->m->outputs.count)

@@ -16,6 +16,7 @@ enum {
     MAX_BODY_OPS = 2000,      /* of a fuse */
     MAX_STEPS = 1000000,      /* statements and expressions worked on, beyond one for each byte of text */
     MAX_NESTED = 600,         /* of expressions, bodies, and calls of blocks, all together */
+    MAX_PREFIX = 120,         /* bytes of a name that other names are made from */
     MAX_NAME = 1000,          /* bytes of a name */
     MAX_INCLUDES = 200,       /* files */
     MAX_MADE_BYTES = 1 << 30, /* of weights that no file holds */
