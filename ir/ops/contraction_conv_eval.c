@@ -21,30 +21,47 @@ static int64_t rows_at_a_time(const struct conv *c) {
             for (int64_t kx = 0; kx < (c)->window[1].taps; kx++)                                             \
                 for (int64_t y = (row); y < (row) + (rows); y++)
 
+/* Where tap (ky, kx) stands for the positions of row y: those in [lo, hi) on element first + x * stride of
+ * `large`'s channel, the others in the padding. */
+struct tap_row {
+    int64_t lo, hi, first;
+};
+
+static struct tap_row tap_row(const struct conv *c, int64_t ky, int64_t kx, int64_t y) {
+    const struct window *h = &c->window[0], *w = &c->window[1];
+    int64_t line = y * h->stride - h->before + ky * h->dilation, shift = kx * w->dilation - w->before;
+    struct tap_row t = {0, 0, line * c->large[1] + shift};
+    if (line < 0 || line >= c->large[0]) return t;
+    t.lo = min_i64(c->small[1], shift < 0 ? ceil_div(-shift, w->stride) : 0);
+    t.hi = max_i64(t.lo, min_i64(c->small[1], floor_div(c->large[1] - 1 - shift, w->stride) + 1));
+    return t;
+}
+
 /* columns[(channel, ky, kx)][(y, x)] = large[channel][y * stride + …][x * stride + …], 0 in the padding. */
 #define IM2COL(name, T)                                                                                      \
     static void name(const struct conv *c, int64_t row, int64_t rows, const T *large, T *columns) {          \
-        const struct window *h = &c->window[0], *w = &c->window[1];                                          \
+        int64_t stride = c->window[1].stride, width = c->small[1];                                           \
         EACH_TAP_ROW(c, row, rows) {                                                                         \
-            int64_t from_y = y * h->stride - h->before + ky * h->dilation;                                   \
-            int64_t from_x = kx * w->dilation - w->before;                                                   \
-            bool inside = from_y >= 0 && from_y < c->large[0];                                               \
-            const T *line = large + (channel * c->large[0] + (inside ? from_y : 0)) * c->large[1];           \
-            for (int64_t x = 0; x < c->small[1]; x++, from_x += w->stride)                                   \
-                *columns++ = inside && from_x >= 0 && from_x < c->large[1] ? line[from_x] : 0;               \
+            struct tap_row t = tap_row(c, ky, kx, y);                                                        \
+            const T *from = large + channel * conv_large(c);                                                 \
+            memset(columns, 0, (size_t)t.lo * sizeof *columns);                                              \
+            if (stride == 1 && t.lo < t.hi)                                                                  \
+                memcpy(columns + t.lo, from + t.first + t.lo, (size_t)(t.hi - t.lo) * sizeof *columns);      \
+            else                                                                                             \
+                for (int64_t x = t.lo; x < t.hi; x++) columns[x] = from[t.first + x * stride];               \
+            memset(columns + t.hi, 0, (size_t)(width - t.hi) * sizeof *columns);                             \
+            columns += width;                                                                                \
         }                                                                                                    \
     }
 /* The sums of the same mapping backwards. */
 #define COL2IM(name, T)                                                                                      \
     static void name(const struct conv *c, int64_t row, int64_t rows, const T *columns, T *large) {          \
-        const struct window *h = &c->window[0], *w = &c->window[1];                                          \
+        int64_t stride = c->window[1].stride, width = c->small[1];                                           \
         EACH_TAP_ROW(c, row, rows) {                                                                         \
-            int64_t to_y = y * h->stride - h->before + ky * h->dilation;                                     \
-            int64_t to_x = kx * w->dilation - w->before;                                                     \
-            bool inside = to_y >= 0 && to_y < c->large[0];                                                   \
-            T *line = large + (channel * c->large[0] + (inside ? to_y : 0)) * c->large[1];                   \
-            for (int64_t x = 0; x < c->small[1]; x++, to_x += w->stride, columns++)                          \
-                if (inside && to_x >= 0 && to_x < c->large[1]) line[to_x] += *columns;                       \
+            struct tap_row t = tap_row(c, ky, kx, y);                                                        \
+            T *to = large + channel * conv_large(c);                                                         \
+            for (int64_t x = t.lo; x < t.hi; x++) to[t.first + x * stride] += columns[x];                    \
+            columns += width;                                                                                \
         }                                                                                                    \
     }
 IM2COL(im2col_f32, float)

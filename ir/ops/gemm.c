@@ -54,21 +54,29 @@ void wide_store(struct tensor *tensor, void *result) {
     free(result);
 }
 
-/* -- plain loops: k outside of n, so that each element's sum runs over k in order and n can be vectorized --
- */
+/* -- plain loops: k outside of n, so that each element's sum runs over k in order and n can be vectorized;
+ * rows of b have to be rows in memory for that -- */
 #define PLAIN(name, T)                                                                                       \
     static void name(const struct gemm *g) {                                                                 \
         const T *a = g->a.at, *b = g->b.at;                                                                  \
-        int64_t a_m = g->a.transposed ? 1 : g->a.row, a_k = g->a.transposed ? g->a.row : 1;                  \
-        int64_t b_k = g->b.transposed ? 1 : g->b.row, b_n = g->b.transposed ? g->b.row : 1;                  \
+        int64_t a_m = g->a.transposed ? 1 : g->a.row, a_k = g->a.transposed ? g->a.row : 1, b_k = g->b.row;  \
+        T *rows = NULL;                                                                                      \
+        if (g->b.transposed) {                                                                               \
+            b = rows = xcalloc((size_t)(g->k * g->n), sizeof *rows);                                         \
+            b_k = g->n;                                                                                      \
+            for (int64_t n = 0; n < g->n; n++)                                                               \
+                for (int64_t k = 0; k < g->k; k++)                                                           \
+                    rows[k * g->n + n] = ((const T *)g->b.at)[n * g->b.row + k];                             \
+        }                                                                                                    \
         for (int64_t m = 0; m < g->m; m++) {                                                                 \
             T *c = (T *)g->c + m * g->c_row;                                                                 \
             if (!g->accumulate) memset(c, 0, (size_t)g->n * sizeof *c);                                      \
             for (int64_t k = 0; k < g->k; k++) {                                                             \
                 const T x = a[m * a_m + k * a_k];                                                            \
-                for (int64_t n = 0; n < g->n; n++) c[n] += x * b[k * b_k + n * b_n];                         \
+                for (int64_t n = 0; n < g->n; n++) c[n] += x * b[k * b_k + n];                               \
             }                                                                                                \
         }                                                                                                    \
+        free(rows);                                                                                          \
     }
 PLAIN(plain_f32, float)
 PLAIN(plain_f64, double)

@@ -52,7 +52,7 @@
 
 /* -- one operand -- */
 static double relu(double x) {
-    return x > 0 ? x : x != x ? x : 0;
+    return x <= 0 ? 0 : x;
 }
 
 static double smaller(double a, double b) {

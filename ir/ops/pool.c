@@ -62,36 +62,41 @@ static struct plane plane_of(const struct eval *eval) {
     return p;
 }
 
-/* The taps of output (oy, ox) that lie in x: rows and columns of x, from lo to hi by step. */
-struct patch {
-    int64_t lo[MAX_SPATIAL], hi[MAX_SPATIAL], step[MAX_SPATIAL];
-    int64_t divisor; /* of an average */
+/* The taps of a window along one dimension that lie in x: positions from lo to hi by the dilation. */
+struct taps {
+    int64_t lo, hi;
+    int64_t counted; /* in an average */
 };
 
-static struct patch patch_of(const struct plane *p, int64_t oy, int64_t ox) {
-    struct patch patch = {.divisor = 1};
-    const int64_t at[MAX_SPATIAL] = {oy, ox};
-    for (int s = 0; s < MAX_SPATIAL; s++) {
-        const struct window *w = &p->window[s];
-        int64_t lo, hi, start = at[s] * w->stride - w->before;
-        window_taps(w, p->in[s], at[s], &lo, &hi);
-        patch.lo[s] = start + lo * w->dilation;
-        patch.hi[s] = start + hi * w->dilation;
-        patch.step[s] = w->dilation;
-        if (p->count_pad) { /* taps inside the padded x: a window may hang over its end with ceil_mode */
-            int64_t end = p->in[s] + w->after - start;
-            patch.divisor *= min_i64(w->taps, ceil_div(end, w->dilation));
-        } else {
-            patch.divisor *= hi - lo;
-        }
-    }
-    return patch;
+static struct taps taps_of(const struct plane *p, int s, int64_t o) {
+    const struct window *w = &p->window[s];
+    int64_t lo, hi, start = o * w->stride - w->before;
+    window_taps(w, p->in[s], o, &lo, &hi);
+    struct taps taps = {start + lo * w->dilation, start + hi * w->dilation, hi - lo};
+    /* taps inside the padded x: with ceil_mode a window may hang over its end */
+    if (p->count_pad) taps.counted = min_i64(w->taps, ceil_div(p->in[s] + w->after - start, w->dilation));
+    return taps;
 }
 
+/* taps[s][o] of every output position; one block, the caller's to free. */
+static void *all_taps(const struct plane *p, struct taps *taps[MAX_SPATIAL]) {
+    struct taps *all = xcalloc((size_t)(p->out[0] + p->out[1]), sizeof *all);
+    taps[0] = all;
+    taps[1] = all + p->out[0];
+    for (int s = 0; s < MAX_SPATIAL; s++)
+        for (int64_t o = 0; o < p->out[s]; o++) taps[s][o] = taps_of(p, s, o);
+    return all;
+}
+
+/* The patch of x under the window at one output position. */
+struct patch {
+    struct taps y, x;
+};
+
 #define EACH_ELEMENT(p, patch, i)                                                                            \
-    for (int64_t row = (patch).lo[0]; row < (patch).hi[0]; row += (patch).step[0])                           \
-        for (int64_t column = (patch).lo[1], i = row * (p)->in[1] + column; column < (patch).hi[1];          \
-             column += (patch).step[1], i += (patch).step[1])
+    for (int64_t row = (patch).y.lo; row < (patch).y.hi; row += (p)->window[0].dilation)                     \
+        for (int64_t i = row * (p)->in[1] + (patch).x.lo, end = row * (p)->in[1] + (patch).x.hi; i < end;    \
+             i += (p)->window[1].dilation)
 
 static double largest_f64(const struct plane *p, struct patch patch, const double *x) {
     double best = -INFINITY;
@@ -105,7 +110,8 @@ static double largest_f64(const struct plane *p, struct patch patch, const doubl
 static double average_f64(const struct plane *p, struct patch patch, const double *x) {
     double sum = 0;
     EACH_ELEMENT(p, patch, i) sum += x[i];
-    return patch.divisor ? sum / (double)patch.divisor : 0;
+    int64_t counted = patch.y.counted * patch.x.counted;
+    return counted ? sum / (double)counted : 0;
 }
 
 static int64_t largest_int(const struct plane *p, struct patch patch, const int64_t *x, int64_t lowest) {
@@ -120,13 +126,14 @@ static int64_t largest_uint(const struct plane *p, struct patch patch, const int
     return (int64_t)best;
 }
 
-static void pool_floats(const struct eval *eval, const struct plane *p, int64_t plane) {
+static void pool_floats(const struct eval *eval, const struct plane *p, struct taps *taps[MAX_SPATIAL],
+                        int64_t plane) {
     int64_t in = p->in[0] * p->in[1], out = p->out[0] * p->out[1];
     double *x = xcalloc((size_t)in, sizeof *x), *y = xcalloc((size_t)out, sizeof *y), *to = y;
     chunk_load_f64(eval->in[0], plane * in, in, x);
     for (int64_t oy = 0; oy < p->out[0]; oy++)
         for (int64_t ox = 0; ox < p->out[1]; ox++) {
-            struct patch patch = patch_of(p, oy, ox);
+            struct patch patch = {taps[0][oy], taps[1][ox]};
             *to++ = is_average(eval->op->kind) ? average_f64(p, patch, x) : largest_f64(p, patch, x);
         }
     chunk_store_f64(eval->out, plane * out, out, y);
@@ -134,7 +141,8 @@ static void pool_floats(const struct eval *eval, const struct plane *p, int64_t 
     free(y);
 }
 
-static void pool_ints(const struct eval *eval, const struct plane *p, int64_t plane) {
+static void pool_ints(const struct eval *eval, const struct plane *p, struct taps *taps[MAX_SPATIAL],
+                      int64_t plane) {
     int64_t in = p->in[0] * p->in[1], out = p->out[0] * p->out[1];
     int64_t *x = xcalloc((size_t)in, sizeof *x), *y = xcalloc((size_t)out, sizeof *y), *to = y;
     bool is_signed = elem_kind(eval->in[0]->elem) == ELEM_KIND_INT;
@@ -142,7 +150,7 @@ static void pool_ints(const struct eval *eval, const struct plane *p, int64_t pl
     chunk_load_i64(eval->in[0], plane * in, in, x);
     for (int64_t oy = 0; oy < p->out[0]; oy++)
         for (int64_t ox = 0; ox < p->out[1]; ox++) {
-            struct patch patch = patch_of(p, oy, ox);
+            struct patch patch = {taps[0][oy], taps[1][ox]};
             *to++ = is_signed ? largest_int(p, patch, x, lowest) : largest_uint(p, patch, x);
         }
     chunk_store_i64(eval->out, plane * out, out, y);
@@ -152,12 +160,15 @@ static void pool_ints(const struct eval *eval, const struct plane *p, int64_t pl
 
 enum status eval_pool(const struct eval *eval) {
     struct plane p = plane_of(eval);
+    struct taps *taps[MAX_SPATIAL];
+    void *all = all_taps(&p, taps);
     int64_t planes = eval->in[0]->dim[0] * eval->in[0]->dim[1];
     for (int64_t i = 0; i < planes; i++)
         if (elem_is_float(eval->in[0]->elem))
-            pool_floats(eval, &p, i);
+            pool_floats(eval, &p, taps, i);
         else
-            pool_ints(eval, &p, i);
+            pool_ints(eval, &p, taps, i);
+    free(all);
     return STATUS_OK;
 }
 
