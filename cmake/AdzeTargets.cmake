@@ -77,11 +77,15 @@ function(adze_link_private target)
   endif()
 endfunction()
 
-# adze_shared_twin(LIBRARY): the same library, shared, for callers in other languages.
+# adze_shared_twin(LIBRARY EXCLUDED...): the same library, shared, without some sources, for callers in other languages.
 function(adze_shared_twin name)
   get_target_property(type ${name} TYPE)
   if(NOT type STREQUAL "INTERFACE_LIBRARY")
-    add_library(${name}_shared SHARED $<TARGET_PROPERTY:${name},SOURCES>)
+    get_target_property(sources ${name} SOURCES)
+    foreach(excluded IN LISTS ARGN)
+      list(REMOVE_ITEM sources "${PROJECT_SOURCE_DIR}/${excluded}")
+    endforeach()
+    add_library(${name}_shared SHARED ${sources})
     set_target_properties(${name}_shared PROPERTIES OUTPUT_NAME "${name}" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
     target_include_directories(${name}_shared PRIVATE $<TARGET_PROPERTY:${name},INCLUDE_DIRECTORIES>)
     target_compile_options(${name}_shared PRIVATE -fvisibility=default)
