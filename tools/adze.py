@@ -3,7 +3,10 @@
 import os
 import pathlib
 import subprocess
+import tempfile
 import time
+
+import numpy as np
 
 from tools.models import ROOT
 
@@ -45,3 +48,18 @@ def compile_model(source, stem, *options):
     if process.returncode:
         raise CompileError(f"adze compile {source}: exit status {process.returncode}\n{log.read_text(errors='replace')}")
     return Compiled(stem, seconds, usage.ru_maxrss * 1024)
+
+
+def interpret(source, feeds, *options):
+    """Outputs by name, of `adze run --interp` on these arrays; the shapes of an ONNX file's inputs follow from them."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = []
+        for index, (name, array) in enumerate(feeds.items()):
+            np.save(f"{folder}/{index}.npy", array)
+            words.append(f"{name}={folder}/{index}.npy")
+        command = [str(PROGRAM), "run", str(source), "--interp", *options, *words, "-o", f"{folder}/out.npz"]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        if done.returncode:
+            raise CompileError(f"{' '.join(command[:3])}: exit status {done.returncode}\n{done.stderr}")
+        with np.load(f"{folder}/out.npz") as outputs:
+            return {name: outputs[name] for name in outputs.files}
