@@ -3,8 +3,7 @@
 #include "ir/contraction.h"
 
 enum { MOST_POINTS = 30, MOST_VECTORS = 4, FMA_PER_CYCLE = 2, LOADS_PER_CYCLE = 2, FMA_LATENCY = 4 };
-/* So many panels are enough items for all workers. */
-enum { ITEMS_FOR_ALL = 32 };
+enum { ITEMS_FOR_ALL = 32, CYCLES_OF_AN_ITEM = 20000 };
 
 static uint32_t div_up(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;
@@ -78,7 +77,7 @@ static uint32_t pick_unroll(uint32_t steps, uint32_t columns, uint32_t tile) {
 struct traffic {
     uint32_t lines, panels;
     double input, panel; /* bytes */
-    double l2;
+    double l2, cycles;
 };
 
 /* Lines of an item, and the order of items: what is read again must come from L2. */
@@ -90,8 +89,11 @@ static void pick_box(const struct traffic *t, struct schedule *s) {
     double points_once = t->input + (weights < 0.6 * t->l2 ? weights : weights * div_up(t->lines, mc));
     double weights_once = weights + (t->input < 0.6 * t->l2 ? t->input : t->input * t->panels);
     s->order = weights_once < points_once ? SCHEDULE_WEIGHTS_OUTSIDE : SCHEDULE_POINTS_OUTSIDE;
-    bool many = t->panels >= ITEMS_FOR_ALL;
-    s->mc = s->order == SCHEDULE_WEIGHTS_OUTSIDE && many ? t->lines : mc;
+    s->mc = s->order == SCHEDULE_WEIGHTS_OUTSIDE ? t->lines : mc;
+    /* Many workers want many items, as long as each is worth handing out. */
+    uint32_t wanted = min_u32(ITEMS_FOR_ALL, 1 + (uint32_t)(t->cycles / CYCLES_OF_AN_ITEM));
+    uint32_t pieces = div_up(wanted, t->panels);
+    if (div_up(t->lines, s->mc) < pieces) s->mc = div_up(t->lines, pieces);
 }
 
 /* A long panel is read again for each line: in stretches of the sum that stay near. `channels` come in blocks
@@ -125,17 +127,18 @@ static uint32_t propose_conv(const struct conv_problem *p, const struct target *
     double k = (double)c * p->kh * p->kw;
     for (uint32_t i = 0; i < n && count < room; i++) {
         uint32_t mr = tiles[i].mr, nr = tiles[i].nv * lanes;
+        double cycles = tiles[i].cycles * k * (flat ? 1 : oh);
         struct schedule s = {.mr = mr, .nr = nr, .nc = 1, .prefetch = SCHEDULE_PREFETCH_POINTS};
         struct traffic t = {.lines = flat ? div_up(oh * ow, mr) : oh,
                             .panels = div_up(o, nr),
                             .input = conv_input_bytes(p),
                             .panel = 4 * k * nr,
+                            .cycles = cycles,
                             .l2 = (double)target_l2_bytes(target)};
         pick_box(&t, &s);
         pick_stretch(&t, c, block, &s);
         s.unroll = pick_unroll(block, p->kw, mr * tiles[i].nv);
-        double cycles = tiles[i].cycles * k * (flat ? 1 : oh) * p->groups * p->n;
-        out[count++] = (struct proposal){s, cycles};
+        out[count++] = (struct proposal){s, cycles * p->groups * p->n};
     }
     return count;
 }
@@ -173,6 +176,7 @@ static uint32_t propose_matmul(const struct matmul_problem *p, const struct targ
                             .panels = div_up(p->n, nr),
                             .input = 4.0 * p->m * p->k,
                             .panel = 4.0 * p->k * nr,
+                            .cycles = tiles[i].cycles * p->k,
                             .l2 = (double)target_l2_bytes(target)};
         pick_box(&t, &s);
         pick_stretch(&t, p->k, MATMUL_UNROLL, &s);

@@ -371,3 +371,19 @@ bool kernel_declines(struct kernel_case *c, op_id op, emit_fn *emit) {
     jit_free(&jit);
     return declined;
 }
+
+char *kernel_assembly(struct kernel_case *c, op_id op, emit_fn *emit, const char *cpu) {
+    struct target target;
+    must(c, target_parse(cpu, &c->diag, &target) == STATUS_OK);
+    struct jit jit;
+    jit_init(&jit, cpu);
+    struct emit e = emit_for(c, &jit, &target);
+    struct kernel kernel = {0};
+    const char *why = NULL;
+    must(c, emit(&e, op, "kernel", &kernel, &why) == EMIT_DONE);
+    jit_prepare_function(&jit, kernel.function);
+    char *text = jit_assembly(&jit, "x86_64-unknown-linux-gnu", cpu, "");
+    map_free(&e.functions);
+    jit_free(&jit);
+    return text;
+}

@@ -49,6 +49,8 @@ value_id kernel_result(struct kernel_case *c, op_id op, uint32_t i);
 void kernel_run(struct kernel_case *c, op_id op, emit_fn *emit);
 /* True if the emitter declines (and says why). */
 bool kernel_declines(struct kernel_case *c, op_id op, emit_fn *emit);
+/* The kernel as assembly for a CPU ("x86-64-v3"); free with LLVMDisposeMessage. */
+char *kernel_assembly(struct kernel_case *c, op_id op, emit_fn *emit, const char *cpu);
 extern unsigned kernel_failures;
 
 #endif

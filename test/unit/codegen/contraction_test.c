@@ -222,6 +222,37 @@ static void test_matmuls(void) {
     test_matmul(2, (int64_t[]){6, 8}, 3, (int64_t[]){4, 8, 40}, false);
 }
 
+/* Accumulators live in registers: no vector goes to the stack and back in the kernels of common layers. */
+static void test_no_spills(void) {
+    static const struct conv_case layers[] = {
+        {1, 3, 224, 224, 64, 7, 7, 1, {2, 2}, {3, 3, 3, 3}, {1, 1}},
+        {1, 64, 56, 56, 64, 3, 3, 1, {1, 1}, {1, 1, 1, 1}, {1, 1}},
+        {1, 320, 7, 7, 1280, 1, 1, 1, {1, 1}, {0, 0, 0, 0}, {1, 1}},
+        {1, 512, 14, 14, 512, 3, 3, 1, {2, 2}, {1, 1, 1, 1}, {1, 1}},
+        {1, 144, 56, 56, 144, 3, 3, 144, {1, 1}, {1, 1, 1, 1}, {1, 1}},
+    };
+    for (uint32_t i = 0; i < COUNT_OF(layers) * COUNT_OF(cpus); i++) {
+        const struct conv_case *k = &layers[i / COUNT_OF(cpus)];
+        struct subject s = {.blocked = k->c > 3};
+        struct attr attrs[4];
+        struct contraction p;
+        struct proposal proposal;
+        struct target target = target_of(cpus[i % COUNT_OF(cpus)]);
+        kernel_case_begin(&s.c, "spills");
+        conv_operands(&s, k, false, attrs);
+        s.root = s.contraction = kernel_op_with(&s.c, OP_conv2d, (value_id[]){s.x, s.w}, 2, attrs, 4);
+        if (s.blocked) kernel_block(&s.c, s.x, target_lanes(&target));
+        CHECK(contraction_of(s.c.m, op_get(s.c.m, s.contraction), &p) == NULL);
+        CHECK(contraction_propose(&p, &target, &proposal, 1) == 1);
+        apply(&s, &p, &proposal.schedule, &target);
+        char *text = kernel_assembly(&s.c, s.root, emit_contraction, target.name);
+        CHECK(strstr(text, "(%rsp), %ymm") == NULL && strstr(text, "(%rsp), %zmm") == NULL);
+        CHECK(strstr(text, target.vector_bytes == 64 ? "%zmm" : target.vector_bytes == 32 ? "%ymm" : "%xmm"));
+        LLVMDisposeMessage(text);
+        kernel_case_end(&s.c);
+    }
+}
+
 static void test_refusals(void) {
     struct kernel_case c;
     kernel_case_begin(&c, "no schedule");
@@ -248,6 +279,7 @@ int main(void) {
     test_linear_in_body(2, 7, 21, 24);
     test_linear_in_body(1, 1, 64, 16);
     test_matmuls();
+    test_no_spills();
     test_refusals();
     CHECK(kernel_failures == 0);
     return unit_status();
