@@ -127,7 +127,7 @@ static op_id new_op(struct builder *b, enum op_kind kind, const value_id *operan
 
 static enum status add_results(struct builder *b, op_id id, const char *const *names) {
     struct infer infer = {.m = b->m, .op = op_get(b->m, id), .diag = b->diag, .result_count = 1};
-    TRY(op_info(infer.op->kind)->infer(&infer));
+    TRY(infer_types(&infer));
     check(infer.result_count <= MAX_RESULTS);
     value_id *result = arena_array(&b->m->arena, value_id, infer.result_count);
     for (uint32_t i = 0; i < infer.result_count; i++) {

@@ -14,6 +14,18 @@ enum status infer_error(const struct infer *infer, const char *fmt, ...) {
     return STATUS_FAILED;
 }
 
+enum status infer_types(struct infer *infer) {
+    TRY(op_info(infer->op->kind)->infer(infer));
+    for (uint32_t i = 0; i < infer->result_count; i++) {
+        int64_t dims[MAX_RANK];
+        struct type type = infer->results[i];
+        if (type_static(&infer->m->types, type, dims) &&
+            !tensor_shape_ok(type.elem, type_rank(&infer->m->types, type), dims))
+            return infer_error(infer, "result %u has more elements than fit into memory", i);
+    }
+    return STATUS_OK;
+}
+
 bool infer_has(const struct infer *infer, uint32_t i) {
     return i < infer->op->operand_count && !value_none(infer->op->operand[i]);
 }

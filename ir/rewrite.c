@@ -97,7 +97,7 @@ static enum status infer_region(struct module *m, region_id region, struct diag 
         const struct op *op = op_get(m, r->ops.at[i]);
         if (op->body.i) TRY(infer_body(m, op, diag));
         struct infer infer = {.m = m, .op = op, .diag = diag, .result_count = 1};
-        TRY(op_info(op->kind)->infer(&infer));
+        TRY(infer_types(&infer));
         check(infer.result_count == op->result_count);
         for (uint32_t k = 0; k < op->result_count; k++) {
             struct type *type = &value_get(m, op->result[k])->type;

@@ -124,7 +124,7 @@ static void check_layouts(const struct verify *v, const struct op *op) {
 
 void verify_op_inference(const struct verify *v, const struct op *op) {
     struct infer infer = {.m = v->m, .op = op, .diag = v->diag, .result_count = 1};
-    if (op_info(op->kind)->infer(&infer) != STATUS_OK) return;
+    if (infer_types(&infer) != STATUS_OK) return;
     if (infer.result_count != op->result_count) {
         verify_op_error(v, op, "there are %u results, expected %u", op->result_count, infer.result_count);
         return;

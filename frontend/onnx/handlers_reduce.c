@@ -132,9 +132,10 @@ static ref log_softmax(struct node *n, ref x, uint32_t axis) {
 
 /* 1 at the first largest element, 0 elsewhere. */
 static ref hardmax(struct node *n, ref x, uint32_t axis) {
+    enum { LONGEST = 1 << 24 };
     int64_t size;
-    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &size) || size > INT32_MAX) {
-        (void)unsupported(n, "Hardmax over a dimension without a size (fix it by --shape or --dim)");
+    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &size) || size > LONGEST) {
+        (void)unsupported(n, "Hardmax along a dimension without a size, or of more than %d", LONGEST);
         return (ref){0};
     }
     int64_t dims[MAX_RANK];

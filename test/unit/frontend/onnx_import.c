@@ -247,6 +247,22 @@ static void shapes_that_depend_on_data(void) {
     REFUSED(b, "output 'y' depends on a dimension without a size");
 }
 
+static void results_too_large(void) {
+    struct onnx_builder b = onnx_begin(13);
+    onnx_input(&b, "x", F32, "1");
+    onnx_int64s(&b, "target", "1099511627776 1099511627776");
+    onnx_node(&b, "Expand", "x target", "y");
+    onnx_output(&b, "y");
+    REFUSED(b, "more elements than fit into memory");
+
+    b = onnx_begin(13);
+    onnx_floats(&b, "c", "", (const float[]){1});
+    onnx_int64s(&b, "target", "4611686018427387904 4");
+    onnx_node(&b, "Expand", "c target", "y");
+    onnx_output(&b, "y");
+    REFUSED(b, "more elements than fit into memory");
+}
+
 /* -- values -- */
 
 static void initializer_storage(void) {
@@ -438,6 +454,7 @@ int main(void) {
     symbolic_shapes();
     options();
     shapes_that_depend_on_data();
+    results_too_large();
     initializer_storage();
     outside_data();
     attribute_or_input();
