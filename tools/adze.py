@@ -1,10 +1,11 @@
 """Calls the compiler as a user does."""
 
+import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
-import time
 
 import numpy as np
 
@@ -38,16 +39,13 @@ def compile_model(source, stem, *options):
     stem = pathlib.Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     log = stem.with_name(stem.name + ".log")
-    start = time.perf_counter()
-    with log.open("wb") as output:
-        command = [str(PROGRAM), "compile", str(source), *options, "-o", str(stem)]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise CompileError(f"adze compile {source}: exit status {process.returncode}\n{log.read_text(errors='replace')}")
-    return Compiled(stem, seconds, usage.ru_maxrss * 1024)
+    command = [str(PROGRAM), "compile", str(source), *options, "-o", str(stem)]
+    measure = [sys.executable, "-S", str(ROOT / "tools" / "measured.py"), str(log)]
+    result = json.loads(subprocess.run(measure + command, stdout=subprocess.PIPE, check=True).stdout)
+    if result["status"]:
+        said = log.read_text(errors="replace")
+        raise CompileError(f"adze compile {source}: exit status {result['status']}\n{said}")
+    return Compiled(stem, result["seconds"], result["peak_bytes"])
 
 
 def interpret(source, feeds, *options):
