@@ -41,6 +41,20 @@ static void spread(const int64_t *from, uint32_t spatial, uint32_t fill, uint32_
     out[1] = (uint32_t)from[spatial - 1];
 }
 
+/* A column becomes a row: the storage is the same, (n, c/V, h, 1, c%V) and (n, c/V, 1, h, c%V). */
+static void turn(struct conv_problem *p) {
+    struct conv_problem q = *p;
+    q.h = p->w, q.w = p->h;
+    q.kh = p->kw, q.kw = p->kh;
+    for (uint32_t i = 0; i < 2; i++) {
+        q.stride[i] = p->stride[1 - i];
+        q.dilation[i] = p->dilation[1 - i];
+        q.pad[2 * i] = p->pad[2 * i + 1], q.pad[2 * i + 1] = p->pad[2 * i];
+    }
+    q.turned = true;
+    *p = q;
+}
+
 static const char *read_conv(const struct module *m, const struct op *op, struct contraction *out) {
     int64_t x[MAX_RANK], w[MAX_RANK];
     const char *reason = plain_f32(m, op->operand[0], x);
@@ -70,6 +84,7 @@ static const char *read_conv(const struct module *m, const struct op *op, struct
     p.pad[1] = (uint32_t)pad[spatial - 1];
     p.pad[2] = spatial == 2 ? (uint32_t)pad[2] : 0;
     p.pad[3] = (uint32_t)pad[2 * spatial - 1];
+    if (p.w == 1 && p.kw == 1 && !p.pad[1] && !p.pad[3] && p.h > 1) turn(&p);
     bool depthwise = p.groups > 1 && p.groups == p.c && p.groups == p.o;
     *out = (struct contraction){.kind = depthwise ? CONTRACTION_DEPTHWISE : CONTRACTION_CONV, .conv = p};
     return NULL;

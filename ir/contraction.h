@@ -16,6 +16,9 @@ struct conv_problem {
     uint32_t stride[2], dilation[2];
     uint32_t pad[4]; /* top, left, bottom, right */
     bool blocked;    /* the input is channel-blocked */
+    /* The op's plane is one column wide and its kernel too: h and w stand for each other here, so that points
+     * lie side by side. */
+    bool turned;
 };
 uint32_t conv_out_height(const struct conv_problem *p);
 uint32_t conv_out_width(const struct conv_problem *p);

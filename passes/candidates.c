@@ -81,13 +81,22 @@ static bool may_block(const struct list *l, struct type type) {
     return padding_factor(dims[1], target_lanes(l->target)) <= 2;
 }
 
+/* Operands of pointwise ops broadcast; those of the others have the result's rank and channels of their own.
+ */
+static layout_id operand_layout(const struct list *l, struct type operand, struct type result,
+                                uint32_t block) {
+    bool broadcasts = l->op->body.i || op_info(l->op->kind)->traits & TRAIT_BROADCASTS;
+    return broadcasts ? following_layout(l, operand, result, block)
+                      : layout_channel_blocked(&l->m->types, type_rank(&l->m->types, operand), block);
+}
+
 static void add_following(struct list *l) {
     struct type result = type_of(l, l->op->result[0]);
     if (!may_block(l, result)) return;
     uint32_t block = target_lanes(l->target);
     layout_id *in = new_layouts(l);
     for (uint32_t i = 0; i < l->op->operand_count; i++)
-        if (l->op->operand[i].i) in[i] = following_layout(l, type_of(l, l->op->operand[i]), result, block);
+        if (l->op->operand[i].i) in[i] = operand_layout(l, type_of(l, l->op->operand[i]), result, block);
     double factor = padding_factor(dim_lo(&l->m->types, dims_at(&l->m->types, result.shape, 1)), block);
     layout_id out = layout_channel_blocked(&l->m->types, type_rank(&l->m->types, result), block);
     add(l, (struct candidate){.out = out, .in = in, .cost_ns = bytes_moved(l) / bytes_per_ns * factor});

@@ -37,8 +37,10 @@ static void conv_coordinates(const struct epilogue *o, const struct gen *g, cons
     bool flat = conv_is_flat(&o->problem->conv) && o->problem->kind == CONTRACTION_CONV && w == 3;
     if (needs(o, 0)) index[0] = at->outer[0];
     if (needs(o, 1)) index[1] = divided(g, at->channel, g->lanes);
-    if (w == 3 && needs(o, 2)) index[2] = flat ? divided(g, at->x, o->extent[w]) : at->row;
-    if (needs(o, w)) index[w] = flat ? remainder_of(g, at->x, o->extent[w]) : at->x;
+    LLVMValueRef row = o->problem->conv.turned ? at->x : at->row,
+                 x = o->problem->conv.turned ? at->row : at->x;
+    if (w == 3 && needs(o, 2)) index[2] = flat ? divided(g, at->x, o->extent[w]) : row;
+    if (needs(o, w)) index[w] = flat ? remainder_of(g, at->x, o->extent[w]) : x;
     index[w + 1] = gen_i64(g, 0);
 }
 
