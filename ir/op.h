@@ -72,8 +72,10 @@ struct eval {
 /* Channel mapping, for pruning: which slices along a dimension stand or fall together. For i < count:
  * channels a.start + i·a.stride + [0, a.chunk) of dimension a.dim of a.port are tied to the same of b
  * (strides may be negative). A dimension that no link names may lose channels on its own side only where the
- * op contracts it on both operands (that is a link between the operands). A port is an operand (0 …) or a
- * result (PORT_RESULT + 0 …).
+ * op contracts it on both operands (that is a link between the operands); a channel that the links of its
+ * dimension leave out stays. A link says what goes together, not that the rest is computed as before: a
+ * layernorm without some channels has other statistics. A port is an operand (0 …) or a result (PORT_RESULT +
+ * 0 …).
  */
 enum { PORT_RESULT = 1 << 16 };
 struct channel_side {

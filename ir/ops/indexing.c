@@ -95,20 +95,52 @@ void channels_embedding(struct channel_map *map) {
     channels_lookup(map);
 }
 
+/* Where constant indices in `box` point; false if they point nowhere, or are not constant. */
+static bool selected_range(const struct tensor *indices, const struct box *box, int64_t extent, int64_t *lo,
+                           int64_t *hi) {
+    *lo = extent;
+    *hi = 0;
+    for (int64_t i = 0; indices && i < tensor_count(indices); i++) {
+        bool inside = true;
+        int64_t rest = i, index = tensor_get_i64(indices, i);
+        for (uint32_t d = box->rank; d-- > 0; rest /= indices->dim[d])
+            inside = inside && rest % indices->dim[d] >= box->lo[d] && rest % indices->dim[d] < box->hi[d];
+        if (index < 0) index += extent;
+        if (!inside || index < 0 || index >= extent) continue;
+        *lo = min_i64(*lo, index);
+        *hi = max_i64(*hi, index + 1);
+    }
+    return *lo < *hi;
+}
+
 static void footprint_lookup(const struct module *m, const struct op *op, uint32_t operand,
                              const struct box *result, struct box *out) {
     struct lookup l = lookup_of(m, op);
     int64_t table[MAX_RANK];
     uint32_t rank_t = operand_extents(m, op, l.table, table);
     uint32_t rank_i = type_rank(&m->types, operand_type(m, op, l.indices));
+    struct box indices = box_none(rank_i);
     *out = box_none(operand == l.table ? rank_t : rank_i);
     if (box_empty(result)) return;
-    for (uint32_t i = 0; i < out->rank; i++) {
-        uint32_t from = operand == l.indices ? l.axis + i : i < l.axis ? i : i + rank_i - 1;
-        bool selected = operand == l.table && i == l.axis; /* which of them the indices tell at run time */
-        out->lo[i] = selected ? 0 : result->lo[from];
-        out->hi[i] = selected ? table[i] : result->hi[from];
+    for (uint32_t i = 0; i < rank_i; i++) {
+        indices.lo[i] = result->lo[l.axis + i];
+        indices.hi[i] = result->hi[l.axis + i];
     }
+    if (operand == l.indices) {
+        *out = indices;
+        return;
+    }
+    for (uint32_t i = 0; i < rank_t; i++) {
+        uint32_t from = i < l.axis ? i : i + rank_i - 1;
+        if (i == l.axis) continue;
+        out->lo[i] = result->lo[from];
+        out->hi[i] = result->hi[from];
+    }
+    if (selected_range(value_constant(m, op->operand[l.indices]), &indices, table[l.axis], &out->lo[l.axis],
+                       &out->hi[l.axis]))
+        return;
+    out->lo[l.axis] = 0; /* which of them, the indices tell at run time */
+    out->hi[l.axis] = table[l.axis];
 }
 
 void footprint_gather(const struct module *m, const struct op *op, uint32_t operand, const struct box *result,

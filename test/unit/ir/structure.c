@@ -48,6 +48,26 @@ static void indices(void) {
                "embedding: index -9223372036854775808 is out of range for an extent of 4");
 }
 
+static void footprint_of_constant_indices(void) {
+    struct module *m = module_new("gather");
+    struct diag diag = {0};
+    struct builder b = builder_at_end(m, m->root, &diag);
+    struct tensor indices = tensor_of(ELEM_i64, (const int64_t[]){2, 2}, 2, (const double[]){7, 2, -1, 4});
+    value_id operands[2] = {
+        module_add_input(m, "x", type_make(ELEM_f32, dims_from_ints(&m->types, (const int64_t[]){3, 9}, 2)),
+                         (struct loc){0}),
+        module_add_literal(m, indices)};
+    struct attr axis = attr_int(ATTR_axis, 1);
+    op_id op = build_op(&b, OP_gather, operands, 2, &axis, 1, NULL);
+    struct box rows = {3, {1, 0, 0}, {2, 1, 2}}, all = {3, {0, 0, 0}, {3, 2, 2}}, x;
+    op_info(OP_gather)->footprint(m, op_get(m, op), 0, &rows, &x);
+    CHECK(x.rank == 2 && x.lo[0] == 1 && x.hi[0] == 2 && x.lo[1] == 2 && x.hi[1] == 8);
+    op_info(OP_gather)->footprint(m, op_get(m, op), 0, &all, &x);
+    CHECK(x.lo[0] == 0 && x.hi[0] == 3 && x.lo[1] == 2 && x.hi[1] == 9);
+    diag_free(&diag);
+    module_free(m);
+}
+
 /* -- symbols -- */
 #define INFER(kind, types, ...)                                                                              \
     op_infer_text(OP_##kind, types, COUNT_OF(types), (const struct attr[]){__VA_ARGS__},                     \
@@ -173,6 +193,7 @@ static void channels_of_fuse(void) {
 
 int main(void) {
     indices();
+    footprint_of_constant_indices();
     symbols();
     channels_of_reshape();
     channels_of_fuse();
