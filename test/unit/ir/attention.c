@@ -111,7 +111,11 @@ static void types(void) {
                "attention: heads is 0, expected 1 to 1073741824");
 }
 
+/* More scores than are taken at a time: two pieces of queries. */
+static const struct attention_case long_case = {"long", 1, 3, 1 << 19, 1, 0, 1, 1, 0, true, 2, {3, 1}, false};
+
 int main(void) {
+    attention(&long_case, ELEM_f32, 1e-4, false);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         attention(&cases[i], ELEM_f32, 1e-6, false);
         attention(&cases[i], ELEM_f32, 1e-14, true);

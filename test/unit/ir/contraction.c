@@ -262,8 +262,28 @@ static void convs(void) {
 static void conv_in_pieces(void) {
     static const struct conv_case large = {"in pieces", 1, 64,     70,     64,           3,     3,
                                            3,           1, {1, 1}, {1, 1}, {1, 1, 1, 1}, {0, 0}};
+    static const struct conv_case wide = {"a row in pieces", 1,     512, 1, 41, 3, 1, 64, 1, {1, 1}, {1, 1},
+                                          {0, 63, 0, 0},     {0, 0}};
     conv(&large, false, false, ELEM_f32, false);
     conv(&large, true, false, ELEM_f32, false);
+    conv(&wide, false, true, ELEM_f32, false);
+    conv(&wide, true, true, ELEM_f32, true);
+}
+
+/* Nothing is computed, and nothing is asked of memory for it. */
+static void absurd_extents(void) {
+    const int64_t huge = INT64_C(1) << 19;
+    struct tensor in[2] = {{.elem = ELEM_f32, .rank = 4, .dim = {1, huge, 3, 3}},
+                           {.elem = ELEM_f32, .rank = 4, .dim = {0, huge, 3, 3}}};
+    in[0] = tensor_new(ELEM_f32, 4, in[0].dim);
+    struct tensor y = op_apply(OP_conv2d, in, 2, NULL, 0, false);
+    CHECK(tensor_count(&y) == 0);
+    tensor_free(&y);
+    tensor_free(&in[0]);
+    struct tensor empty = {.elem = ELEM_f32, .rank = 4, .dim = {0, 1, huge * huge, 4}};
+    y = op_apply(OP_maxpool2d, &empty, 1, (struct attr[]){INTS(window, 2, 2)}, 1, false);
+    CHECK(y.dim[2] == huge * huge / 2);
+    tensor_free(&y);
 }
 
 int main(void) {
@@ -272,5 +292,6 @@ int main(void) {
     matmuls();
     convs();
     conv_in_pieces();
+    absurd_extents();
     return unit_status();
 }
