@@ -245,8 +245,28 @@ static void check_sample(const struct op_sample *s) {
     op_instance_free(&instance);
 }
 
+/* A symbolic extent is frozen; the rest of the mapping is there all the same. */
+static void symbolic_extents_are_frozen(void) {
+    struct diag diag = {0};
+    struct module *m = module_new("symbolic");
+    const dim_id dims[] = {dim_symbol(&m->types, "batch", 1, 8), dim_const(&m->types, 3)};
+    struct type type = type_make(ELEM_f32, dims_make(&m->types, dims, 2));
+    value_id x = module_add_input(m, "x", type, (struct loc){0});
+    struct builder b = builder_at_end(m, m->root, &diag);
+    op_id relu = build_op(&b, OP_relu, &x, 1, NULL, 0, NULL);
+    struct channel_map map = {.m = m, .op = op_get(m, relu)};
+    op_info(OP_relu)->channels(&map);
+    CHECK(map.frozen.count == 2 && map.frozen.at[0].dim == 0 && map.frozen.at[1].dim == 0);
+    CHECK(map.links.count == 1 && map.links.at[0].count == 3 && map.links.at[0].a.dim == 1);
+    vec_free(&map.links);
+    vec_free(&map.frozen);
+    module_free(m);
+    diag_free(&diag);
+}
+
 int main(void) {
     const struct op_sample *s;
     for (size_t i = 0; (s = op_sample_at(i)); i++) check_sample(s);
+    symbolic_extents_are_frozen();
     return unit_status();
 }

@@ -258,6 +258,35 @@ static void convs(void) {
             }
 }
 
+/* Attributes that nobody would write down: padding past the kernel, strides past everything. */
+static void random_convs(void) {
+    uint64_t state = 1;
+#define DRAW(lo, hi) ((lo) + (int64_t)(sample_random(&state) % (uint64_t)((hi) - (lo) + 1)))
+    for (int tries = 0; tries < 300; tries++) {
+        struct conv_case t = {
+            .what = "random", .n = DRAW(1, 2), .groups = DRAW(1, 3), .kh = DRAW(1, 3), .kw = DRAW(1, 4)};
+        t.c = t.groups * DRAW(1, 2);
+        t.o = t.groups * DRAW(1, 3);
+        t.h = DRAW(1, 7);
+        t.w = DRAW(1, 8);
+        bool fits[2] = {true, true}; /* as a convolution, transposed */
+        for (int s = 0; s < 2; s++) {
+            t.stride[s] = DRAW(1, 4);
+            t.dilation[s] = DRAW(1, 3);
+            t.pad[s] = DRAW(0, 3);
+            t.pad[2 + s] = DRAW(0, 3);
+            t.output_pad[s] = DRAW(0, 2);
+            int64_t in = s ? t.w : t.h, extent = ((s ? t.kw : t.kh) - 1) * t.dilation[s] + 1,
+                    pad = t.pad[s] + t.pad[2 + s];
+            fits[0] = fits[0] && in + pad >= extent;
+            fits[1] = fits[1] && (in - 1) * t.stride[s] + extent - pad + t.output_pad[s] >= 1;
+        }
+        for (int transposed = 0; transposed < 2; transposed++)
+            if (fits[transposed]) conv(&t, transposed, false, ELEM_f32, false);
+    }
+#undef DRAW
+}
+
 /* Larger than what is taken at a time, so that several pieces make the result. */
 static void conv_in_pieces(void) {
     static const struct conv_case large = {"in pieces", 1, 64,     70,     64,           3,     3,
@@ -291,6 +320,7 @@ int main(void) {
     narrow_floats_round_once();
     matmuls();
     convs();
+    random_convs();
     conv_in_pieces();
     absurd_extents();
     return unit_status();

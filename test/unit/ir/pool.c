@@ -79,6 +79,43 @@ static void pool(const struct pool_case *t, enum op_kind kind, enum elem elem, b
     tensor_free(&y);
 }
 
+/* The number of windows, one after the other: each starts before the end of x and, if it is not the first,
+ * some of the padded x is left for it (all of its extent, or with ceil_mode anything). */
+static int64_t count_windows(const struct pool_case *t, int s) {
+    int64_t in = s ? t->w : t->h, extent = (t->taps[s] - 1) * t->dilation[s] + 1, end = in + t->pad[2 + s],
+            count = 0;
+    for (;; count++) {
+        int64_t start = count * t->stride[s] - t->pad[s];
+        bool fits = start + extent <= end, some_left = start - t->stride[s] + extent < end && start < in;
+        if (!(fits || (t->ceil_mode && some_left)) || (t->ceil_mode && start >= in)) return count;
+    }
+}
+
+static void random_pools(void) {
+    uint64_t state = 2;
+#define DRAW(lo, hi) ((lo) + (int64_t)(sample_random(&state) % (uint64_t)((hi) - (lo) + 1)))
+    for (int tries = 0; tries < 400; tries++) {
+        struct pool_case t = {.what = "random", .h = DRAW(1, 9), .w = DRAW(1, 9), .ceil_mode = DRAW(0, 1)};
+        bool fits = true;
+        for (int s = 0; s < 2; s++) {
+            t.taps[s] = DRAW(1, 4);
+            t.stride[s] = DRAW(1, 4);
+            t.dilation[s] = DRAW(1, 2);
+            int64_t extent = (t.taps[s] - 1) * t.dilation[s] + 1, in = s ? t.w : t.h;
+            t.pad[s] = DRAW(0, min_i64(extent - 1, 2));
+            t.pad[2 + s] = DRAW(0, min_i64(extent - 1, 2));
+            fits = fits && in + t.pad[s] + t.pad[2 + s] >= extent &&
+                   in >= t.dilation[s]; /* no window without elements */
+        }
+        t.oh = count_windows(&t, 0);
+        t.ow = count_windows(&t, 1);
+        if (!fits) continue;
+        pool(&t, OP_maxpool2d, ELEM_f32, false);
+        pool(&t, OP_avgpool2d, ELEM_f32, tries & 1);
+    }
+#undef DRAW
+}
+
 /* NaN goes through, -inf is an element like others, and padding never wins over either. */
 static void special_values(void) {
     const double values[] = {NAN, -1, -INFINITY, -INFINITY, -3, -2};
@@ -132,6 +169,7 @@ int main(void) {
         pool(&cases[i], OP_avgpool2d, ELEM_f32, false);
         pool(&cases[i], OP_avgpool2d, ELEM_f16, true);
     }
+    random_pools();
     special_values();
     default_stride();
     refused();
