@@ -60,32 +60,14 @@ void footprint_transpose(const struct module *m, const struct op *op, uint32_t o
 
 /* -- expand -- */
 
-/* The extent that a and b broadcast to; 0 when that is not known, or when they do not fit. An extent of 1
- * gives way; a symbol fits itself alone. */
-static dim_id broadcast_dim(const struct types *types, dim_id a, dim_id b) {
-    int64_t extent;
-    if (dim_same(a, b)) return a;
-    if (dim_is_const(types, a, &extent) && extent == 1) return b;
-    if (dim_is_const(types, b, &extent) && extent == 1) return a;
-    return (dim_id){0};
-}
-
 enum status infer_expand(struct infer *infer) {
     struct types *types = &infer->m->types;
-    struct type x = infer_operand(infer, 0);
     dims_id shape = op_attr(infer->op, ATTR_shape)->dims;
-    uint32_t rank_x = type_rank(types, x), rank_s = dims_rank(types, shape),
-             rank = rank_x > rank_s ? rank_x : rank_s;
+    uint32_t rank = dims_rank(types, shape);
     dim_id dims[MAX_RANK];
-    for (uint32_t i = 0; i < rank; i++) {
-        dim_id a = i + rank_x < rank ? dim_const(types, 1) : dims_at(types, x.shape, i + rank_x - rank);
-        dim_id b = i + rank_s < rank ? dim_const(types, 1) : dims_at(types, shape, i + rank_s - rank);
-        dims[i] = broadcast_dim(types, a, b);
-        if (!dims[i].i)
-            return infer_error(infer, "the operand's shape %s does not broadcast with %s",
-                               infer_shape_text(infer, x.shape), infer_shape_text(infer, shape));
-    }
-    return infer_result(infer, 0, x.elem, dims, rank);
+    for (uint32_t i = 0; i < rank; i++) dims[i] = dims_at(types, shape, i);
+    TRY(broadcast_operand(infer, 0, dims, &rank));
+    return infer_result(infer, 0, infer_operand(infer, 0).elem, dims, rank);
 }
 
 enum status eval_expand(const struct eval *eval) {
@@ -119,14 +101,7 @@ void footprint_expand(const struct module *m, const struct op *op, uint32_t oper
     (void)operand;
     int64_t x[MAX_RANK];
     uint32_t rank = operand_extents(m, op, 0, x);
-    *out = box_none(rank);
-    if (box_empty(result)) return;
-    for (uint32_t i = 0; i < rank; i++) {
-        uint32_t d = i + result->rank - rank;
-        bool repeated = x[i] == 1;
-        out->lo[i] = repeated ? 0 : result->lo[d];
-        out->hi[i] = repeated ? 1 : result->hi[d];
-    }
+    *out = box_empty(result) ? box_none(rank) : broadcast_box(x, rank, result);
 }
 
 /* -- tile -- */

@@ -77,13 +77,11 @@ enum status infer_layernorm(struct infer *infer) {
     struct type x = infer_operand(infer, 0);
     uint32_t rank = type_rank(types, x), axis;
     TRY(infer_axis(infer, ATTR_axis, op_int(infer->op, ATTR_axis), rank, &axis));
+    TRY(expect_same_elems(infer));
     for (uint32_t k = 1; k < infer->op->operand_count; k++) {
         if (!infer_has(infer, k)) continue;
         const char *name = k == 1 ? "scale" : "bias";
         struct type w = infer_operand(infer, k);
-        if (w.elem != x.elem)
-            return infer_error(infer, "%s is %s, the operand is %s", name, elem_name(w.elem),
-                               elem_name(x.elem));
         bool fits = type_rank(types, w) == rank - axis;
         for (uint32_t i = axis; fits && i < rank; i++)
             fits = dim_same(dims_at(types, w.shape, i - axis), dims_at(types, x.shape, i));
@@ -200,11 +198,9 @@ enum status infer_batchnorm(struct infer *infer) {
     if (type_rank(types, x) < 2)
         return infer_error(infer, "the operand has rank %u, expected 2 or more", type_rank(types, x));
     dim_id channels = dims_at(types, x.shape, 1);
+    TRY(expect_same_elems(infer));
     for (uint32_t k = 1; k < 5; k++) {
         struct type w = infer_operand(infer, k);
-        if (w.elem != x.elem)
-            return infer_error(infer, "%s is %s, the operand is %s", name[k], elem_name(w.elem),
-                               elem_name(x.elem));
         if (type_rank(types, w) != 1 || !dim_same(dims_at(types, w.shape, 0), channels))
             return infer_error(infer, "%s has shape %s, expected [%s], the channels of the operand", name[k],
                                infer_shape_text(infer, w.shape), infer_dim_text(infer, channels));

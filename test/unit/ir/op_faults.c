@@ -106,7 +106,7 @@ static const struct fault faults[] = {
     FAULT(transpose, "no permutation", (OPERAND(f32, 1, 3)), INTS(perm, 0, 0)),
     FAULT(transpose, "no permutation", (OPERAND(f32, 1, 3)), INTS(perm, 0, 2)),
     FAULT(transpose, "3 numbers, expected 2", (OPERAND(f32, 1, 3)), INTS(perm, 0, 2, 1)),
-    FAULT(expand, "does not broadcast with [4]", (OPERAND(f32, 2, 3)), INTS(shape, 4)),
+    FAULT(expand, "does not broadcast: extent 3, expected 4 or 1", (OPERAND(f32, 2, 3)), INTS(shape, 4)),
     FAULT(expand, "does not broadcast", (OPERAND(f32, N)), INTS(shape, 4)),
     FAULT(slice, "as many of each", (OPERAND(f32, 2, 3)), INTS(starts, 0, 1), INTS(ends, 1)),
     FAULT(slice, "at most 1", (OPERAND(f32, 5)), INTS(starts, 0, 1), INTS(ends, 1, 2)),
