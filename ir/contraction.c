@@ -2,21 +2,27 @@
 
 #include <string.h>
 
+static uint32_t out_extent(const struct conv_problem *p, uint32_t in, uint32_t kernel, uint32_t axis) {
+    uint32_t pads = p->pad[axis] + p->pad[axis + 2], reach = p->dilation[axis] * (kernel - 1) + 1;
+    if (p->transposed) return (in - 1) * p->stride[axis] + reach + p->output_pad[axis] - pads;
+    return (in + pads - reach) / p->stride[axis] + 1;
+}
+
 uint32_t conv_out_height(const struct conv_problem *p) {
-    return (p->h + p->pad[0] + p->pad[2] - p->dilation[0] * (p->kh - 1) - 1) / p->stride[0] + 1;
+    return out_extent(p, p->h, p->kh, 0);
 }
 
 uint32_t conv_out_width(const struct conv_problem *p) {
-    return (p->w + p->pad[1] + p->pad[3] - p->dilation[1] * (p->kw - 1) - 1) / p->stride[1] + 1;
+    return out_extent(p, p->w, p->kw, 1);
 }
 
 bool conv_is_flat(const struct conv_problem *p) {
-    return p->kh == 1 && p->kw == 1 && p->stride[0] == 1 && p->stride[1] == 1 && p->pad[0] == 0 &&
-           p->pad[1] == 0 && p->pad[2] == 0 && p->pad[3] == 0;
+    return !p->transposed && p->kh == 1 && p->kw == 1 && p->stride[0] == 1 && p->stride[1] == 1 &&
+           p->pad[0] == 0 && p->pad[1] == 0 && p->pad[2] == 0 && p->pad[3] == 0;
 }
 
 /* Numbers of this generator are 32 bits wide; a tensor it reads has fewer than 2^31 elements. */
-enum { MOST_ELEMENTS = INT32_MAX };
+enum { MOST_ELEMENTS = INT32_MAX, MOST_PHASES = 4 };
 
 static const char *plain_f32(const struct module *m, value_id v, int64_t dims[MAX_RANK]) {
     struct type t = value_get(m, v)->type;
@@ -55,12 +61,27 @@ static void turn(struct conv_problem *p) {
     *p = q;
 }
 
+static const char *finish_transposed(const struct op *op, uint32_t spatial, struct conv_problem p,
+                                     struct contraction *out) {
+    const int64_t *more = op_ints(op, ATTR_output_pad, NULL);
+    if (p.groups > 1) return "a transposed convolution with groups";
+    if (p.dilation[0] > 1 || p.dilation[1] > 1) return "a transposed convolution with dilation";
+    if (p.stride[0] > MOST_PHASES || p.stride[1] > MOST_PHASES)
+        return "a transposed convolution of a large stride";
+    for (uint32_t i = 0; i < spatial; i++)
+        if (more[i] < 0 || more[i] > INT16_MAX) return "an output padding is negative or too large";
+    spread(more, spatial, 0, p.output_pad);
+    *out = (struct contraction){.kind = CONTRACTION_CONV_TRANSPOSE, .conv = p};
+    return NULL;
+}
+
 static const char *read_conv(const struct module *m, const struct op *op, struct contraction *out) {
     int64_t x[MAX_RANK], w[MAX_RANK];
     const char *reason = plain_f32(m, op->operand[0], x);
     if (!reason) reason = plain_f32(m, op->operand[1], w);
     if (reason) return reason;
-    uint32_t spatial = op->kind == OP_conv2d ? 2 : 1;
+    bool transposed = op->kind == OP_conv_transpose1d || op->kind == OP_conv_transpose2d;
+    uint32_t spatial = op->kind == OP_conv2d || op->kind == OP_conv_transpose2d ? 2 : 1;
     const int64_t *pad = op_ints(op, ATTR_pad, NULL), *stride = op_ints(op, ATTR_stride, NULL);
     const int64_t *dilation = op_ints(op, ATTR_dilation, NULL);
     for (uint32_t i = 0; i < 2 * spatial; i++)
@@ -72,7 +93,8 @@ static const char *read_conv(const struct module *m, const struct op *op, struct
         .c = (uint32_t)x[1],
         .h = spatial == 2 ? (uint32_t)x[2] : 1,
         .w = (uint32_t)x[spatial + 1],
-        .o = (uint32_t)w[0],
+        .o = (uint32_t)(transposed ? w[1] : w[0]),
+        .transposed = transposed,
         .kh = spatial == 2 ? (uint32_t)w[2] : 1,
         .kw = (uint32_t)w[spatial + 1],
         .groups = (uint32_t)op_int(op, ATTR_groups),
@@ -84,6 +106,7 @@ static const char *read_conv(const struct module *m, const struct op *op, struct
     p.pad[1] = (uint32_t)pad[spatial - 1];
     p.pad[2] = spatial == 2 ? (uint32_t)pad[2] : 0;
     p.pad[3] = (uint32_t)pad[2 * spatial - 1];
+    if (transposed) return finish_transposed(op, spatial, p, out);
     if (p.w == 1 && p.kw == 1 && !p.pad[1] && !p.pad[3] && p.h > 1) turn(&p);
     bool depthwise = p.groups > 1 && p.groups == p.c && p.groups == p.o;
     *out = (struct contraction){.kind = depthwise ? CONTRACTION_DEPTHWISE : CONTRACTION_CONV, .conv = p};
@@ -158,6 +181,8 @@ const char *contraction_of(const struct module *m, const struct op *op, struct c
     switch (op->kind) {
     case OP_conv1d:
     case OP_conv2d:
+    case OP_conv_transpose1d:
+    case OP_conv_transpose2d:
         return read_conv(m, op, out);
     case OP_linear:
         return read_linear(m, op, out);
@@ -168,14 +193,14 @@ const char *contraction_of(const struct module *m, const struct op *op, struct c
     }
 }
 
-/* (d/block, rest in order, d%block), and with `inner` > 1 also its dimension 1 blocked before the lanes. */
-static layout_id panel_layout(struct module *m, uint32_t rank, uint32_t dim, uint32_t block, uint32_t inner) {
+/* (d/block, rest in order, d%block); with `inner` > 1 dimension `summed` is blocked too, before the lanes. */
+static layout_id panel_layout(struct module *m, uint32_t rank, uint32_t dim, uint32_t block, uint32_t summed,
+                              uint32_t inner) {
     struct layout l = {.count = 0};
     l.at[l.count++] = (struct layout_dim){(uint8_t)dim, false, block};
     for (uint32_t i = 0; i < rank; i++)
-        if (i != dim)
-            l.at[l.count++] = (struct layout_dim){(uint8_t)i, false, i == 1 && inner > 1 ? inner : 1};
-    if (inner > 1) l.at[l.count++] = (struct layout_dim){1, true, inner};
+        if (i != dim) l.at[l.count++] = (struct layout_dim){(uint8_t)i, false, i == summed ? inner : 1};
+    if (inner > 1) l.at[l.count++] = (struct layout_dim){(uint8_t)summed, true, inner};
     l.at[l.count++] = (struct layout_dim){(uint8_t)dim, true, block};
     return layout_make(&m->types, &l);
 }
@@ -186,12 +211,14 @@ layout_id contraction_weights_layout(struct module *m, const struct op *op, cons
     uint32_t lanes = target_lanes(target);
     switch (c->kind) {
     case CONTRACTION_CONV:
-        return panel_layout(m, rank, 0, s->nr, c->conv.blocked ? lanes : 1);
+        return panel_layout(m, rank, 0, s->nr, 1, c->conv.blocked ? lanes : 1);
     case CONTRACTION_DEPTHWISE:
-        return panel_layout(m, rank, 0, lanes, 1);
+        return panel_layout(m, rank, 0, lanes, 1, 1);
+    case CONTRACTION_CONV_TRANSPOSE:
+        return panel_layout(m, rank, 1, s->nr, 0, lanes);
     case CONTRACTION_MATMUL:
         if (!c->matmul.packed) return (layout_id){0};
-        return panel_layout(m, rank, c->matmul.transposed ? 0 : 1, s->nr, 1);
+        return panel_layout(m, rank, c->matmul.transposed ? 0 : 1, s->nr, 0, 1);
     }
     return (layout_id){0};
 }

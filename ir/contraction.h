@@ -6,7 +6,12 @@
 #include "ir/module.h"
 #include "ir/target.h"
 
-enum contraction_kind { CONTRACTION_CONV, CONTRACTION_DEPTHWISE, CONTRACTION_MATMUL };
+enum contraction_kind {
+    CONTRACTION_CONV,
+    CONTRACTION_DEPTHWISE,
+    CONTRACTION_CONV_TRANSPOSE,
+    CONTRACTION_MATMUL
+};
 
 /* conv1d (as height 1) and conv2d. Output channels stand in lanes, so the output is channel-blocked; the
  * input may be plain, which suits few channels. Depthwise: groups = c = o, input and output channel-blocked.
@@ -14,8 +19,10 @@ enum contraction_kind { CONTRACTION_CONV, CONTRACTION_DEPTHWISE, CONTRACTION_MAT
 struct conv_problem {
     uint32_t n, c, h, w, o, kh, kw, groups;
     uint32_t stride[2], dilation[2];
-    uint32_t pad[4]; /* top, left, bottom, right */
-    bool blocked;    /* the input is channel-blocked */
+    uint32_t pad[4];        /* top, left, bottom, right */
+    uint32_t output_pad[2]; /* transposed only */
+    bool transposed;
+    bool blocked; /* the input is channel-blocked */
     /* The op's plane is one column wide and its kernel too: h and w stand for each other here, so that points
      * lie side by side. */
     bool turned;

@@ -110,6 +110,7 @@ static void pick_stretch(const struct traffic *t, uint32_t channels, uint32_t bl
 
 /* Bytes of the input that are read at all: strides larger than the kernel leave gaps. */
 static double conv_input_bytes(const struct conv_problem *p) {
+    if (p->transposed) return 4.0 * p->c * p->h * p->w;
     uint32_t rows = min_u32(p->h, conv_out_height(p) * min_u32(p->kh, p->stride[0]));
     uint32_t columns = min_u32(p->w, conv_out_width(p) * min_u32(p->kw, p->stride[1]));
     return 4.0 * p->c / p->groups * rows * columns;
@@ -122,14 +123,17 @@ static uint32_t propose_conv(const struct conv_problem *p, const struct target *
     uint32_t c = p->c / p->groups, o = p->o / p->groups, block = p->blocked ? lanes : 1, count = 0;
     bool flat = conv_is_flat(p);
     if (p->groups > 1 && (c % lanes || o % lanes)) return 0;
-    uint32_t n =
-        register_tiles(target, flat ? oh * ow : ow, o, MOST_POINTS, MOST_VECTORS, p->groups > 1, tiles, 4);
-    double k = (double)c * p->kh * p->kw;
+    uint32_t phases = p->transposed ? p->stride[0] * p->stride[1] : 1;
+    uint32_t width = p->transposed ? div_up(ow, p->stride[1]) : flat ? oh * ow : ow;
+    uint32_t n = register_tiles(target, width, o, MOST_POINTS, MOST_VECTORS, p->groups > 1, tiles, 4);
+    double k = (double)c * p->kh * p->kw / phases;
     for (uint32_t i = 0; i < n && count < room; i++) {
         uint32_t mr = tiles[i].mr, nr = tiles[i].nv * lanes;
-        double cycles = tiles[i].cycles * k * (flat ? 1 : oh);
+        double cycles = tiles[i].cycles * k * (flat ? 1 : p->transposed ? oh * p->stride[1] : oh);
         struct schedule s = {.mr = mr, .nr = nr, .nc = 1, .prefetch = SCHEDULE_PREFETCH_POINTS};
-        struct traffic t = {.lines = flat ? div_up(oh * ow, mr) : oh,
+        struct traffic t = {.lines = flat            ? div_up(oh * ow, mr)
+                                     : p->transposed ? div_up(oh, p->stride[0])
+                                                     : oh,
                             .panels = div_up(o, nr),
                             .input = conv_input_bytes(p),
                             .panel = 4 * k * nr,
@@ -191,6 +195,7 @@ uint32_t contraction_propose(const struct contraction *c, const struct target *t
                              uint32_t room) {
     switch (c->kind) {
     case CONTRACTION_CONV:
+    case CONTRACTION_CONV_TRANSPOSE:
         return propose_conv(&c->conv, target, out, room);
     case CONTRACTION_DEPTHWISE:
         return propose_depthwise(&c->conv, target, out);

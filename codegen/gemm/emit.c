@@ -10,8 +10,8 @@
 struct epilogue {
     struct emit *e;
     const struct contraction *problem;
-    const struct nest *nest;
-    struct body *body; /* NULL: stored as they are */
+    const struct nest *nest; /* the one being emitted */
+    struct body *body;       /* NULL: stored as they are */
     LLVMValueRef bias, out;
     uint32_t needs; /* storage coordinates that the body asks for */
     uint32_t rank;  /* storage dimensions of the result */
@@ -94,7 +94,7 @@ static const char *check_layouts(struct module *m, const struct op *op, const st
                                  const struct schedule *s, const struct target *target) {
     const struct type x = value_get(m, op->operand[0])->type, w = value_get(m, op->operand[1])->type;
     uint32_t rank = type_rank(&m->types, x), lanes = target_lanes(target);
-    bool blocked = c->kind == CONTRACTION_DEPTHWISE || (c->kind == CONTRACTION_CONV && c->conv.blocked);
+    bool blocked = c->kind != CONTRACTION_MATMUL && (c->kind != CONTRACTION_CONV || c->conv.blocked);
     layout_id want_x = blocked ? layout_channel_blocked(&m->types, rank, lanes) : (layout_id){0};
     if (x.layout.i != want_x.i) return "the input has another layout than the schedule's";
     if (w.layout.i != contraction_weights_layout(m, op, c, s, target).i)
@@ -102,21 +102,30 @@ static const char *check_layouts(struct module *m, const struct op *op, const st
     return NULL;
 }
 
-static const char *make_nest(const struct contraction *c, const struct dot *dot, const struct schedule *s,
-                             struct nest *out) {
+/* Most ops are one nest; the items of several follow each other. */
+struct nests {
+    struct nest at[TRANSPOSE_MAX_PHASES];
+    uint32_t count;
+};
+
+static const char *make_nests(const struct contraction *c, const struct dot *dot, const struct schedule *s,
+                              struct nests *out) {
+    out->count = 1;
     switch (c->kind) {
     case CONTRACTION_CONV:
-        return conv_nest(&c->conv, dot->lanes, s, out);
+        return conv_nest(&c->conv, dot->lanes, s, out->at);
     case CONTRACTION_MATMUL:
-        return matmul_nest(&c->matmul, dot->lanes, s, out);
+        return matmul_nest(&c->matmul, dot->lanes, s, out->at);
     case CONTRACTION_DEPTHWISE:
-        return depthwise_nest(&c->conv, dot->lanes, s, out);
+        return depthwise_nest(&c->conv, dot->lanes, s, out->at);
+    case CONTRACTION_CONV_TRANSPOSE:
+        return transpose_nests(&c->conv, dot->lanes, s, out->at, &out->count);
     }
     return "the dense generator has no form of this op";
 }
 
 /* Checks all that can be refused before anything is emitted. */
-static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct nest *nest) {
+static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct nests *nests) {
     const char *reason = gemm_site_find(e->m, id, site);
     if (reason) return reason;
     const struct op *root = op_get(e->m, id), *op = op_get(e->m, site->contraction);
@@ -130,10 +139,17 @@ static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct
         return "the results have another shape than the contraction";
     if (result.layout.i != contraction_result_layout(e->m, op, &site->problem, e->target).i)
         return "the result has another layout than the schedule's";
-    return make_nest(&site->problem, dot, root->schedule, nest);
+    return make_nests(&site->problem, dot, root->schedule, nests);
 }
 
-static void emit_kernel(struct emit *e, op_id id, const struct gemm_site *site, const struct nest *nest,
+/* x - first, within [0, items]: the share that one nest has of a range of all items. */
+static LLVMValueRef share(const struct gen *g, LLVMValueRef x, uint32_t first, uint32_t items) {
+    LLVMValueRef wide = LLVMBuildZExt(g->b, x, g->i64, "");
+    LLVMValueRef from = LLVMBuildSub(g->b, wide, gen_i64(g, first), "");
+    return LLVMBuildTrunc(g->b, gen_min(g, gen_max(g, from, gen_i64(g, 0)), gen_i64(g, items)), g->i32, "");
+}
+
+static void emit_kernel(struct emit *e, op_id id, const struct gemm_site *site, const struct nests *nests,
                         struct epilogue *o, const char *symbol, struct kernel *out) {
     struct gen g;
     const struct op *root = op_get(e->m, id);
@@ -149,21 +165,32 @@ static void emit_kernel(struct emit *e, op_id id, const struct gemm_site *site, 
     if (site->bias != UINT32_MAX) o->bias = kernel_pointer(e, code.buf, site->bias);
     o->out = kernel_pointer(e, code.buf, root->operand_count);
     if (o->body) body_bind(o->body, code.buf);
-    nest_emit(&g, nest, &buffers, sink, o);
+    *out = (struct kernel){.function = code.function};
+    for (uint32_t i = 0; i < nests->count; i++) {
+        o->nest = &nests->at[i];
+        struct nest_buffers part = buffers;
+        uint32_t items = nest_items(o->nest);
+        if (nests->count > 1) {
+            part.lo = share(&g, buffers.lo, out->items, items);
+            part.hi = share(&g, buffers.hi, out->items, items);
+        }
+        nest_emit(&g, o->nest, &part, sink, o);
+        out->items += items;
+        if (nest_scratch(o->nest) > out->worker_scratch) out->worker_scratch = nest_scratch(o->nest);
+    }
     kernel_end(e);
-    *out = (struct kernel){code.function, nest_items(nest), nest_scratch(nest)};
 }
 
 enum emit_result emit_contraction(struct emit *e, op_id id, const char *symbol, struct kernel *out,
                                   const char **why_not) {
     struct gemm_site site;
-    struct nest nest;
-    *why_not = plan(e, id, &site, &nest);
+    struct nests nests;
+    *why_not = plan(e, id, &site, &nests);
     if (*why_not) return EMIT_DECLINED;
     const struct op *root = op_get(e->m, id);
     value_id seed = op_get(e->m, site.contraction)->result[0];
     struct type frame = value_get(e->m, root->result[0])->type;
-    struct epilogue o = {.e = e, .problem = &site.problem, .nest = &nest};
+    struct epilogue o = {.e = e, .problem = &site.problem};
     o.rank = type_storage(&e->m->types, frame, o.extent);
     if (root->kind == OP_fuse) {
         struct body_request request = {.op = id, .frame = frame, .seeds = &seed, .seed_count = 1};
@@ -171,7 +198,7 @@ enum emit_result emit_contraction(struct emit *e, op_id id, const char *symbol, 
         if (!o.body) return EMIT_DECLINED;
         o.needs = body_needs(o.body);
     }
-    emit_kernel(e, id, &site, &nest, &o, symbol, out);
+    emit_kernel(e, id, &site, &nests, &o, symbol, out);
     if (o.body) body_free(o.body);
     return EMIT_DONE;
 }

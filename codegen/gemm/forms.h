@@ -9,6 +9,10 @@ const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct
                       struct nest *out_nest);
 const char *depthwise_nest(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
                            struct nest *out_nest);
+/* One nest for each phase of the output's grid that exists; returns the reason, and their number. */
+enum { TRANSPOSE_MAX_PHASES = 16 };
+const char *transpose_nests(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
+                            struct nest out_nests[TRANSPOSE_MAX_PHASES], uint32_t *out_count);
 const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const struct schedule *s,
                         struct nest *out_nest);
 

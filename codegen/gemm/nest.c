@@ -44,7 +44,7 @@ static struct item_place decode(const struct emitter *e, LLVMValueRef item) {
     const struct gen *g = e->g;
     const struct nest *n = e->n;
     LLVMValueRef zero = gen_i64(g, 0), panel_box = zero;
-    struct item_place at = {.a = zero, .b = zero, .out = zero, .channel = zero};
+    struct item_place at = {.a = zero, .b = zero, .out = gen_i64(g, n->out_origin), .channel = zero};
     uint32_t panel_boxes = div_up(nest_panels(n), n->item_panels);
     if (!n->panels_slowest) panel_box = split(g, &item, panel_boxes);
     LLVMValueRef tile_box = split(g, &item, div_up(n->tiles, n->item_tiles));
@@ -143,18 +143,24 @@ void nest_store(const struct gen *g, const struct nest *n, LLVMValueRef out, LLV
               n->out_padded ? g->lanes : at->active);
 }
 
+static LLVMValueRef on_grid(const struct gen *g, LLVMValueRef index, uint32_t first, uint32_t step) {
+    return gen_add(g, gen_mul(g, index, step ? step : 1), gen_i64(g, first));
+}
+
 /* Hands the finished sums of a tile over, whose first point is x of row y. */
 static void finish(const struct emitter *e, const struct item_place *place, const struct stretch *s,
                    LLVMValueRef y, LLVMValueRef x, uint32_t points, LLVMValueRef *acc) {
     const struct gen *g = e->g;
     const struct nest *n = e->n;
+    const struct out_grid *grid = &n->grid;
     LLVMValueRef out = gen_add(g, s->out, gen_add(g, gen_mul(g, y, n->out_row), gen_mul(g, x, n->out_point)));
+    LLVMValueRef row = on_grid(g, y, grid->first_row, grid->row_step);
     for (uint32_t p = 0; p < points; p++)
         for (uint32_t v = 0; v < s->vectors; v++) {
             struct nest_point at = {
                 .out = gen_add(g, out, gen_i64(g, p * n->out_point + v * n->out_vector)),
-                .row = y,
-                .x = gen_add(g, x, gen_i64(g, p)),
+                .row = row,
+                .x = on_grid(g, gen_add(g, x, gen_i64(g, p)), grid->first_x, grid->x_step),
                 .channel = gen_add(g, s->channel, gen_i64(g, (int64_t)v * g->lanes)),
                 .outer = place->outer,
                 .active = v + 1 == s->vectors ? s->last_active : g->lanes,
@@ -249,7 +255,8 @@ static void emit_panel(const struct emitter *e, const struct item_place *at, LLV
     const struct gen *g = e->g;
     const struct nest *n = e->n;
     const struct walk *w = &n->walk;
-    LLVMValueRef b = gen_at(g, e->buf->b, gen_add(g, at->b, gen_mul(g, panel, n->b_panel)));
+    LLVMValueRef b = gen_at(
+        g, e->buf->b, gen_add(g, gen_add(g, at->b, gen_i64(g, n->b_origin)), gen_mul(g, panel, n->b_panel)));
     struct stretch s = {
         .vectors = vectors,
         .last_active = last_active,

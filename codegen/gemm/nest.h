@@ -26,6 +26,12 @@ struct row_border {
     int64_t stride, pad, dilation, extent;
 };
 
+/* The output's own coordinates: row first_row + row * row_step, and likewise in a row. Steps of 0 stand
+ * for 1. */
+struct out_grid {
+    uint32_t first_row, row_step, first_x, x_step;
+};
+
 struct nest {
     struct outer_axis outer[NEST_MAX_OUTER];
     uint32_t n_outer;
@@ -37,7 +43,8 @@ struct nest {
     struct row_border border;
     struct tile_run runs[NEST_MAX_RUNS];
     uint32_t n_runs, tiles; /* tiles: of a row, over all runs */
-    int64_t a_point, out_point, a_origin;
+    int64_t a_point, out_point, a_origin, b_origin, out_origin;
+    struct out_grid grid;
     struct walk walk;
     bool out_padded; /* the storage has whole vectors: lanes past the channels are stored as zero */
     bool b_padded;   /* likewise b; else its last vector is read under a mask */

@@ -171,6 +171,30 @@ static void test_conv_in_body(const struct conv_case *k) {
     run(&s);
 }
 
+static void test_conv_transpose(int c, int h, int w, int o, int kh, int kw, const int64_t stride[2],
+                                const int64_t pad[4], const int64_t more[2]) {
+    struct subject s = {.blocked = true};
+    kernel_case_begin(&s.c, "conv_transpose");
+    s.x = kernel_input(&s.c, ELEM_f32, 4, 2, c, h, w);
+    s.w = kernel_input(&s.c, ELEM_f32, 4, c, o, kh, kw);
+    value_id operands[] = {s.x, s.w, kernel_input(&s.c, ELEM_f32, 1, o)};
+    struct attr attrs[] = {attr_ints(s.c.m, ATTR_stride, stride, 2), attr_ints(s.c.m, ATTR_pad, pad, 4),
+                           attr_ints(s.c.m, ATTR_output_pad, more, 2)};
+    s.root = s.contraction = kernel_op_with(&s.c, OP_conv_transpose2d, operands, o % 2 ? 3 : 2, attrs, 3);
+    run(&s);
+}
+
+static void test_conv_transposes(void) {
+    static const int64_t one[] = {1, 1}, two[] = {2, 2}, mixed[] = {3, 2}, none[] = {0, 0, 0, 0},
+                         some[] = {1, 1, 1, 1}, uneven[] = {2, 0, 0, 1}, more[] = {1, 1};
+    test_conv_transpose(24, 5, 7, 24, 2, 2, two, none, none);
+    test_conv_transpose(16, 6, 6, 33, 4, 4, two, some, none);
+    test_conv_transpose(5, 4, 9, 17, 3, 3, two, some, more);
+    test_conv_transpose(16, 5, 5, 8, 3, 3, one, uneven, none);
+    test_conv_transpose(3, 4, 5, 20, 1, 1, mixed, none, more); /* outputs that no tap reaches */
+    test_conv_transpose(20, 3, 11, 5, 5, 3, mixed, uneven, more);
+}
+
 static void test_linear(int rows, int n, int k, bool bias) {
     struct subject s = {.packed = true};
     kernel_case_begin(&s.c, "linear");
@@ -268,9 +292,9 @@ int main(void) {
     for (uint32_t i = 0; i < COUNT_OF(conv_cases); i++) {
         const struct conv_case *k = &conv_cases[i];
         test_conv(k, false, true);
-        test_conv_in_body(k);
+        if (i % 2 == 0) test_conv_in_body(k);
         if (k->groups == 1) test_conv(k, false, false);
-        if (i % 2) test_conv(k, true, true);
+        if (i % 4 == 1) test_conv(k, true, true);
     }
     static const int sizes[][3] = {{1, 1, 1},    {1, 100, 70},  {5, 16, 8},
                                    {29, 33, 17}, {14, 64, 512}, {3, 130, 40}};
@@ -279,6 +303,7 @@ int main(void) {
     test_linear_in_body(2, 7, 21, 24);
     test_linear_in_body(1, 1, 64, 16);
     test_matmuls();
+    test_conv_transposes();
     test_no_spills();
     test_refusals();
     CHECK(kernel_failures == 0);
