@@ -20,7 +20,7 @@ LLVMValueRef vmath_expm1(LLVMBuilderRef b, LLVMValueRef x);   /*     2        2.
 LLVMValueRef vmath_log(LLVMBuilderRef b, LLVMValueRef x);     /*     1.5      1.5  */
 LLVMValueRef vmath_log1p(LLVMBuilderRef b, LLVMValueRef x);   /*     2        2    */
 LLVMValueRef vmath_tanh(LLVMBuilderRef b, LLVMValueRef x);    /*     2        2.5  */
-LLVMValueRef vmath_sigmoid(LLVMBuilderRef b, LLVMValueRef x); /*     2.25      2.5  */
+LLVMValueRef vmath_sigmoid(LLVMBuilderRef b, LLVMValueRef x); /*     2        2.5  */
 LLVMValueRef vmath_erf(LLVMBuilderRef b, LLVMValueRef x);     /*     2        2    */
 LLVMValueRef vmath_sin(LLVMBuilderRef b, LLVMValueRef x);     /*     1        2.5  */
 LLVMValueRef vmath_cos(LLVMBuilderRef b, LLVMValueRef x);     /*     1        2.5  */

@@ -56,12 +56,18 @@ LLVMValueRef vmath_tanh(LLVMBuilderRef b, LLVMValueRef x) {
     return simd_copysign(b, t, x);
 }
 
+/* e^-|x| / (1 + e^-|x|) for x < 0, else 1 / (1 + e^-|x|); what rounding takes from the sum is put back. */
 LLVMValueRef vmath_sigmoid(LLVMBuilderRef b, LLVMValueRef x) {
     LLVMTypeRef type = LLVMTypeOf(x);
     LLVMValueRef one = simd_f(type, 1);
     LLVMValueRef e = vmath_exp(b, LLVMBuildFNeg(b, simd_abs(b, x), ""));
     LLVMValueRef negative = LLVMBuildFCmp(b, LLVMRealOLT, x, simd_f(type, 0), "");
-    return LLVMBuildFDiv(b, LLVMBuildSelect(b, negative, e, one, ""), LLVMBuildFAdd(b, one, e, ""), "");
+    LLVMValueRef sum = LLVMBuildFAdd(b, one, e, "");
+    LLVMValueRef lost = LLVMBuildFSub(b, LLVMBuildFSub(b, sum, one, ""), e, "");
+    LLVMValueRef y = LLVMBuildFDiv(b, LLVMBuildSelect(b, negative, e, one, ""), sum, "");
+    /* 1 / sum is 1 - y or y; y has the relative error lost / sum. */
+    LLVMValueRef inverse = LLVMBuildSelect(b, negative, LLVMBuildFSub(b, one, y, ""), y, "");
+    return simd_fma(b, LLVMBuildFMul(b, y, inverse, ""), lost, y);
 }
 
 LLVMValueRef vmath_softplus(LLVMBuilderRef b, LLVMValueRef x) {

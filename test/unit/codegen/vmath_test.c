@@ -1,6 +1,6 @@
 /* The error bounds of codegen/vmath.h, against double-precision (f32) and extended-precision (f64) libm, on
- * every x86-64 level this machine runs. By default every 4099th bit pattern; with --exhaustive all 2^32
- * (minutes each). */
+ * every x86-64 level this machine runs. By default every 4099th bit pattern; with --exhaustive [NAME] all
+ * 2^32 (minutes each). */
 #include "codegen/simd.h"
 #include "codegen/vmath.h"
 #include "test/support/jit.h"
@@ -47,7 +47,7 @@ static const struct unary unaries[] = {
     {"log", vmath_log, log, logl, 1.5, 1.5},
     {"log1p", vmath_log1p, log1p, log1pl, 2, 2},
     {"tanh", vmath_tanh, tanh, tanhl, 2, 2.5},
-    {"sigmoid", vmath_sigmoid, sigmoid, sigmoidl, 2.25, 2.5},
+    {"sigmoid", vmath_sigmoid, sigmoid, sigmoidl, 2, 2.5},
     {"softplus", vmath_softplus, softplus, softplusl, 2, 2},
     {"erf", vmath_erf, erf, erfl, 2, 2},
     {"sin", vmath_sin, sin, sinl, 1, 2.5},
@@ -232,9 +232,10 @@ static void report(const char *name, const char *type, double bound, const struc
     }
 }
 
-static void test_unary32(uint32_t stride) {
+static void test_unary32(uint32_t stride, const char *only) {
     static float x[BLOCK];
     for (unsigned i = 0; i < UNARIES; i++) {
+        if (only && strcmp(only, unaries[i].name)) continue;
         struct worst worst[CPUS] = {0};
         for (unsigned k = 0; k < BLOCK; k++) x[k] = special(k % SPECIALS);
         measure32(i, x, x, BLOCK, worst);
@@ -393,7 +394,7 @@ static void test_no_calls(void) {
 int main(int argc, char **argv) {
     bool exhaustive = argc > 1 && strcmp(argv[1], "--exhaustive") == 0;
     compile_all();
-    test_unary32(exhaustive ? 1 : 4099);
+    test_unary32(exhaustive ? 1 : 4099, argc > 2 ? argv[2] : NULL);
     test_binary32(exhaustive ? 20000 : 100);
     test_unary64(exhaustive ? 2000 : 50);
     test_binary64(exhaustive ? 2000 : 50);
