@@ -1,5 +1,5 @@
 /* Quantized ops, as the integer and rounding arithmetic that they stand for. */
-#include "frontend/onnx/handlers_window.h"
+#include "frontend/onnx/window.h"
 
 #include <inttypes.h>
 
@@ -12,8 +12,8 @@ static ref cast_to(struct node *n, ref x, enum elem elem) {
  * `rank`. */
 static ref along(struct node *n, ref r, uint32_t axis, uint32_t rank) {
     int64_t axes[MAX_RANK];
+    if (ref_none(r) || ref_rank(n->im, r) != 1 || rank <= axis + 1) return r;
     uint32_t count = rank - axis - 1;
-    if (ref_none(r) || ref_rank(n->im, r) != 1 || !count) return r;
     int64_t one;
     if (dim_is_const(&n->im->m->types, ref_dim(n->im, r, 0), &one) && one == 1) return r;
     for (uint32_t i = 0; i < count; i++) axes[i] = i + 1;
