@@ -15,6 +15,7 @@ struct piece {
 
 static int64_t piece_positions(const struct conv *c) {
     enum { ELEMENTS = 1 << 20 };
+    if (!conv_small(c)) return 0;
     int64_t most = max_i64(1, ELEMENTS / max_i64(1, c->large_channels * conv_taps(c)));
     return most < c->small[1] ? most : min_i64(c->small[0], most / c->small[1]) * c->small[1];
 }

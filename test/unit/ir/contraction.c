@@ -161,6 +161,9 @@ static const struct conv_case cases[] = {
     {"one dimension", 2, 3, 1, 9, 4, 1, 3, 1, {1, 2}, {1, 2}, {0, 1, 0, 2}, {0, 1}},
     {"one dimension, grouped", 1, 4, 1, 9, 2, 1, 4, 2, {1, 1}, {1, 1}, {0, 3, 0, 0}, {0, 0}},
     {"no images", 0, 3, 5, 6, 4, 3, 2, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {0, 0}},
+    /* windows over padding alone, and results that nothing is spread to */
+    {"no rows", 1, 2, 0, 4, 3, 4, 1, 1, {1, 1}, {1, 1}, {2, 0, 2, 0}, {3, 0}},
+    {"no columns", 1, 2, 3, 0, 3, 1, 4, 1, {1, 1}, {1, 1}, {0, 2, 0, 2}, {0, 3}},
     {"no input channels", 1, 0, 5, 6, 4, 3, 2, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {0, 0}},
 };
 
