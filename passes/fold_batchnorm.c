@@ -21,6 +21,8 @@ static int channel_axis(const struct module *m, const struct op *op) {
     switch (op->kind) {
     case OP_conv1d:
     case OP_conv2d:
+    case OP_conv_transpose1d:
+    case OP_conv_transpose2d:
         return 1;
     case OP_linear:
         return (int)type_rank(&m->types, value_get(m, op->result[0])->type) - 1;
@@ -101,12 +103,26 @@ static const struct op *foldable(const struct module *m, value_id v, const struc
     return op;
 }
 
+/* The output channel of weight element i. Transposed convolutions have w[in, out / groups, kernel], the
+ * others out first. */
+static int64_t output_channel(const struct op *op, const struct tensor *w, int64_t i, int64_t channels) {
+    if (op->kind != OP_conv_transpose1d && op->kind != OP_conv_transpose2d)
+        return i / (tensor_count(w) / channels);
+    int64_t kernel = tensor_count(w) / (w->dim[0] * w->dim[1]), in = i / kernel / w->dim[1];
+    int64_t group = in / (w->dim[0] / op_int(op, ATTR_groups));
+    return group * w->dim[1] + i / kernel % w->dim[1];
+}
+
+static int64_t output_channels(const struct op *op, const struct tensor *w) {
+    bool transposed = op->kind == OP_conv_transpose1d || op->kind == OP_conv_transpose2d;
+    return transposed ? w->dim[1] * op_int(op, ATTR_groups) : w->dim[0];
+}
+
 static value_id folded_weight(struct module *m, const struct op *op, const struct affine *a) {
     const struct value *v = value_get(m, op->operand[1]);
     struct tensor t = tensor_copy(value_constant(m, op->operand[1]));
-    int64_t each = tensor_count(&t) / max_i64(a->channels, 1);
     for (int64_t i = 0; a->scale && i < tensor_count(&t); i++)
-        tensor_set_f64(&t, i, tensor_get_f64(&t, i) * a->scale[i / each]);
+        tensor_set_f64(&t, i, tensor_get_f64(&t, i) * a->scale[output_channel(op, &t, i, a->channels)]);
     return module_parameter(m,
                             module_add_weight(m, v->kind == VALUE_LITERAL ? "folded" : v->name, t, v->loc));
 }
@@ -163,7 +179,7 @@ static bool read_affine(const struct module *m, const struct op *op, const struc
     for (uint32_t side = 0; side < 2; side++) {
         const struct op *before = foldable(m, op->operand[side], uses);
         if (!before) continue;
-        int64_t channels = value_constant(m, before->operand[1])->dim[0];
+        int64_t channels = output_channels(before, value_constant(m, before->operand[1]));
         if (pointwise_affine(m, op, (uint32_t)channel_axis(m, before), channels, out)) return true;
     }
     return false;
