@@ -8,8 +8,16 @@ uint32_t diag_add_source(struct diag *diag, const char *name, const char *text, 
     return diag->sources.count;
 }
 
+/* Names come from files of strangers: control characters would reach the terminal as commands. */
+static void make_harmless(char *text) {
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f) *text = '?';
+}
+
 static void add(struct diag *diag, enum severity severity, struct loc loc, const char *fmt, va_list args) {
-    *vec_push(&diag->list) = (struct diagnostic){severity, loc, arena_vprintf(&diag->arena, fmt, args)};
+    char *text = arena_vprintf(&diag->arena, fmt, args);
+    make_harmless(text);
+    *vec_push(&diag->list) = (struct diagnostic){severity, loc, text};
 }
 
 enum status diag_error(struct diag *diag, struct loc loc, const char *fmt, ...) {

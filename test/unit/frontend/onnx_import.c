@@ -138,6 +138,11 @@ static void cycles_and_definitions(void) {
     REFUSED(b, "'y' is defined twice");
 
     b = onnx_begin(13);
+    onnx_node(&b, "Exp", "\x1b[2Jclear", "y");
+    onnx_output(&b, "y");
+    REFUSED(b, "'?[2Jclear', which nothing defines");
+
+    b = onnx_begin(13);
     onnx_input(&b, "x", F32, "2");
     onnx_output(&b, "absent");
     REFUSED(b, "output 'absent' is defined by nothing");
