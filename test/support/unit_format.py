@@ -18,7 +18,7 @@ class UnitProgram(lit.formats.base.FileBasedTest):
             return lit.Test.FAIL, f"not built: {program}"
         try:
             out, err, status = lit.util.executeCommand(
-                [str(program)], env=test.config.environment, timeout=lit_config.maxIndividualTestTime
+                [str(program)], env=test.config.environment, timeout=lit_config.maxIndividualTestTime or 0
             )
         except lit.util.ExecuteCommandTimeoutException:
             return lit.Test.TIMEOUT, f"{program} took longer than {lit_config.maxIndividualTestTime} s"
