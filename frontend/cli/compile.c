@@ -145,6 +145,15 @@ static enum exit_code write_outputs(struct invocation *inv, struct module *m, ui
     return codegen_compile(m, &options, &inv->diag) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
 }
 
+enum exit_code compile_for_host(struct invocation *inv, struct module *m, const char *stem) {
+    struct target target;
+    if (target_parse("host", &inv->diag, &target) != STATUS_OK) return EXIT_INPUT;
+    struct pass_env env = {.target = &target};
+    if (pipeline_run(m, pipeline_default, &env, NULL, &inv->diag) != STATUS_OK) return EXIT_INPUT;
+    struct emit_options options = {.kinds = OUTPUT_BIT(OUTPUT_SHARED), .target = &target, .stem = stem};
+    return codegen_compile(m, &options, &inv->diag) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+}
+
 enum exit_code cmd_compile(struct invocation *inv) {
     uint32_t kinds;
     struct target target;

@@ -20,6 +20,9 @@ enum exit_code save_model(struct invocation *inv, struct module *m, const char *
 enum exit_code run_passes(struct invocation *inv, struct module *m, const char *passes,
                           const struct target *target);
 
+/* Runs the default pipeline for this machine and writes STEM.so. */
+enum exit_code compile_for_host(struct invocation *inv, struct module *m, const char *stem);
+
 /* `path` without a known suffix (.adz .onnx .so .a .o .safetensors .h .ll .s .npz .npy), in the invocation's
  * arena. */
 const char *stem_of(struct invocation *inv, const char *path);

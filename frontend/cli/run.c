@@ -6,7 +6,10 @@
 #include "frontend/tensorfile/npz.h"
 #include "ir/interp.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum exit_code save_outputs(struct invocation *inv, const char *const *names, struct tensor *outputs,
                                    uint32_t count) {
@@ -75,30 +78,75 @@ static enum exit_code shapes_from_inputs(struct invocation *inv, const char *pat
     return code;
 }
 
-static enum exit_code run_interpreter(struct invocation *inv, const char *path) {
+/* A model with the inputs at hand, names and outputs in the model's order. */
+struct job {
     struct module *m;
+    uint32_t inputs, outputs;
+    const char **input_names, **output_names;
+    struct tensor *in, *out;
+};
+
+static enum exit_code job_read(struct invocation *inv, const char *path, struct job *job) {
     enum exit_code code = shapes_from_inputs(inv, path);
-    if (!code) code = load_model(inv, path, &m);
+    if (!code) code = load_model(inv, path, &job->m);
     if (code) return code;
-    uint32_t n = m->inputs.count, k = m->outputs.count;
-    const char **names = arena_array(&inv->arena, const char *, n + 1),
-               **output_names = arena_array(&inv->arena, const char *, k + 1);
-    struct tensor *inputs = arena_array(&inv->arena, struct tensor, n + 1),
-                  *outputs = arena_array(&inv->arena, struct tensor, k + 1);
-    for (uint32_t i = 0; i < n; i++) names[i] = value_get(m, m->inputs.at[i])->name;
-    for (uint32_t i = 0; i < k; i++) output_names[i] = m->outputs.at[i].name;
-    code = read_inputs(inv, 1, names, n, inputs);
+    const struct module *m = job->m;
+    uint32_t n = job->inputs = m->inputs.count, k = job->outputs = m->outputs.count;
+    job->input_names = arena_array(&inv->arena, const char *, n + 1);
+    job->output_names = arena_array(&inv->arena, const char *, k + 1);
+    job->in = arena_array(&inv->arena, struct tensor, n + 1);
+    job->out = arena_array(&inv->arena, struct tensor, k + 1);
+    for (uint32_t i = 0; i < n; i++) job->input_names[i] = value_get(m, m->inputs.at[i])->name;
+    for (uint32_t i = 0; i < k; i++) job->output_names[i] = m->outputs.at[i].name;
+    code = read_inputs(inv, 1, job->input_names, n, job->in);
     for (uint32_t i = 0; i < n && !code; i++)
-        if (inputs[i].elem == ELEM_NONE) {
-            diag_error(&inv->diag, value_get(m, m->inputs.at[i])->loc, "input %s is missing", names[i]);
+        if (job->in[i].elem == ELEM_NONE) {
+            diag_error(&inv->diag, value_get(m, m->inputs.at[i])->loc, "input %s is missing",
+                       job->input_names[i]);
             code = EXIT_INPUT;
         }
+    return code;
+}
+
+static enum exit_code interpret(struct invocation *inv, struct job *job) {
     struct interp_options options = {.f64 = option_given(inv, "f64")};
-    if (!code && interp_run(m, inputs, &options, outputs, &inv->diag) != STATUS_OK) code = EXIT_INPUT;
-    if (!code) code = save_outputs(inv, output_names, outputs, k);
-    free_all(inputs, n);
-    free_all(outputs, k);
-    module_free(m);
+    return interp_run(job->m, job->in, &options, job->out, &inv->diag) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+}
+
+/* Compiles for this machine into a folder of its own, which is gone afterwards. */
+static enum exit_code compile_and_run(struct invocation *inv, struct job *job, uint32_t threads) {
+    if (interp_bind_inputs(job->m, job->in, &inv->diag) != STATUS_OK) return EXIT_INPUT;
+    const char *base = getenv("TMPDIR");
+    char *folder = arena_printf(&inv->arena, "%s/adze-run-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(folder)) {
+        diag_error(&inv->diag, (struct loc){0}, "cannot make a folder like %s: %s", folder, strerror(errno));
+        return EXIT_INPUT;
+    }
+    const char *library = arena_printf(&inv->arena, "%s/model.so", folder);
+    enum exit_code code = compile_for_host(inv, job->m, arena_printf(&inv->arena, "%s/model", folder));
+    struct compiled c = {0};
+    if (!code && compiled_open(inv, library, NULL, threads, &c) != STATUS_OK) code = EXIT_INPUT;
+    if (!code && compiled_outputs(inv, &c, job->in, job->out) != STATUS_OK) code = EXIT_INPUT;
+    int error = code ? ADZE_OK : compiled_run(&c, job->in, job->out, NULL);
+    if (error) {
+        diag_error(&inv->diag, (struct loc){0}, "the compiled model: %s", adze_error_text(error));
+        code = EXIT_INPUT;
+    }
+    compiled_close(&c);
+    unlink(library);
+    rmdir(folder);
+    return code;
+}
+
+static enum exit_code run_model(struct invocation *inv, const char *path, uint32_t threads) {
+    struct job job = {0};
+    enum exit_code code = job_read(inv, path, &job);
+    if (!code)
+        code = option_given(inv, "interp") ? interpret(inv, &job) : compile_and_run(inv, &job, threads);
+    if (!code) code = save_outputs(inv, job.output_names, job.out, job.outputs);
+    free_all(job.in, job.inputs);
+    free_all(job.out, job.outputs);
+    module_free(job.m);
     return code;
 }
 
@@ -110,5 +158,5 @@ enum exit_code cmd_run(struct invocation *inv) {
     if (option_given(inv, "f64") && !interp) return usage_error(inv, "--f64 goes with --interp");
     if (interp && library) return usage_error(inv, "--interp needs a model (.adz or .onnx), not a library");
     if (library) return run_compiled(inv, path, (uint32_t)threads);
-    return run_interpreter(inv, path);
+    return run_model(inv, path, (uint32_t)threads);
 }
