@@ -1,0 +1,215 @@
+/* Compares compiled random graphs with the interpreter; see usage. Each graph is made from a number, its
+ * seed, alone: `graphs --seed=N --count=1` runs graph N again. */
+#include "frontend/read.h"
+#include "ir/print.h"
+#include "ir/target.h"
+#include "test/support/fuzz/gen.h"
+#include "test/support/fuzz/isolate.h"
+#include "test/support/fuzz/shrink.h"
+#include "test/support/fuzz/stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: graphs [--seed=N] [--count=N] [OPTION...]\n"
+    "       graphs --model=FILE [OPTION...]\n"
+    "\n"
+    "  --seed=N          the first graph (default 1)\n"
+    "  --count=N         how many (default 1)\n"
+    "  --model=FILE      a text instead of a random graph; N is the seed of its inputs\n"
+    "  --target=NAME     for this CPU; default: levels of x86-64 that this machine has, in turn\n"
+    "  --passes=TEXT     this pipeline; default: the compiler's, and now and then plain layouts only\n"
+    "  --plain           plain layouts only\n"
+    "  --all             every graph with every target and both layouts\n"
+    "  --specials        NaN, infinities, denormals among the numbers; default: every third graph\n"
+    "  --timeout=N       seconds for each graph (default 60)\n"
+    "  --shrink          make failing graphs small and print them as tests\n"
+    "  --print           print the graphs and run nothing\n"
+    "  --stats           say what the graphs were made of\n"
+    "  --max-failures=N  stop after so many (default 20)\n";
+
+struct options {
+    uint64_t seed, count;
+    const char *model, *target, *passes;
+    bool plain, all, specials, shrink, print, stats;
+    unsigned timeout, max_failures;
+};
+
+static const char *value_of(const char *argument, const char *option) {
+    size_t n = strlen(option);
+    return !strncmp(argument, option, n) && argument[n] == '=' ? argument + n + 1 : NULL;
+}
+
+static bool read_flag(struct options *o, const char *argument) {
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"--plain", &o->plain},   {"--all", &o->all},     {"--specials", &o->specials},
+                 {"--shrink", &o->shrink}, {"--print", &o->print}, {"--stats", &o->stats}};
+    for (size_t i = 0; i < COUNT_OF(flags); i++)
+        if (!strcmp(argument, flags[i].name)) return *flags[i].flag = true;
+    return false;
+}
+
+static bool read_option(struct options *o, const char *argument) {
+    const char *v;
+    if ((v = value_of(argument, "--seed")))
+        o->seed = strtoull(v, NULL, 10);
+    else if ((v = value_of(argument, "--count")))
+        o->count = strtoull(v, NULL, 10);
+    else if ((v = value_of(argument, "--timeout")))
+        o->timeout = (unsigned)strtoul(v, NULL, 10);
+    else if ((v = value_of(argument, "--max-failures")))
+        o->max_failures = (unsigned)strtoul(v, NULL, 10);
+    else if ((v = value_of(argument, "--model")))
+        o->model = v;
+    else if ((v = value_of(argument, "--target")))
+        o->target = v;
+    else if ((v = value_of(argument, "--passes")))
+        o->passes = v;
+    else
+        return read_flag(o, argument);
+    return true;
+}
+
+struct fuzzer {
+    struct options o;
+    const char *targets[4];
+    uint32_t target_count;
+    char *plain_pipeline;
+    struct fuzz_stats stats;
+    unsigned failures;
+};
+
+static void find_targets(struct fuzzer *f) {
+    static const struct {
+        const char *name;
+        uint64_t features;
+    } levels[] = {{"x86-64-v3", CPU_LEVEL_3}, {"x86-64-v4", CPU_LEVEL_4}, {"x86-64-v2", CPU_LEVEL_2}};
+    if (f->o.target) {
+        f->targets[f->target_count++] = f->o.target;
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(levels); i++)
+        if (!(cpu_close(levels[i].features) & ~cpu_host())) f->targets[f->target_count++] = levels[i].name;
+    if (!f->target_count) f->targets[f->target_count++] = "host";
+}
+
+/* A test of its own: the graph as text with the command that runs it. */
+static void print_test(const struct module *m, const struct fuzz_config *config, const struct fuzzer *f) {
+    struct str text = {0};
+    print_module(m, &text);
+    printf("# RUN: %%build/bin/fuzz/graphs --model=%%s --seed=%llu --all%s\n",
+           (unsigned long long)config->seed, config->specials ? " --specials" : "");
+    printf("# found for %s%s\n", config->target,
+           config->pipeline == f->plain_pipeline ? ", plain layouts" : "");
+    printf("%s\n", str_text(&text));
+    str_free(&text);
+}
+
+static void report(struct fuzzer *f, const struct module *m, const struct fuzz_config *config,
+                   const struct fuzz_outcome *outcome) {
+    f->failures++;
+    const char *layouts = !config->pipeline                       ? ""
+                          : config->pipeline == f->plain_pipeline ? ", plain layouts"
+                                                                  : ", own pipeline";
+    printf("seed %llu (%s%s%s): %s: %s\n", (unsigned long long)config->seed, config->target, layouts,
+           config->specials ? ", specials" : "", fuzz_failure_text(outcome->failure),
+           str_text(&outcome->text));
+    if (f->o.shrink) {
+        struct module *small = fuzz_shrink(m, config, outcome->failure, 600);
+        print_test(small, config, f);
+        module_free(small);
+    }
+    fflush(stdout);
+}
+
+static void run_config(struct fuzzer *f, const struct module *m, struct fuzz_config config) {
+    if (f->failures >= f->o.max_failures) return;
+    struct fuzz_outcome outcome = fuzz_isolated(m, &config, f->o.timeout);
+    f->stats.failures[outcome.failure]++;
+    f->stats.counts.elements += outcome.counts.elements;
+    f->stats.counts.unknown += outcome.counts.unknown;
+    if (outcome.counts.largest > f->stats.counts.largest) f->stats.counts.largest = outcome.counts.largest;
+    if (outcome.failure) report(f, m, &config, &outcome);
+    fuzz_outcome_free(&outcome);
+}
+
+static void run_graph(struct fuzzer *f, const struct module *m, uint64_t seed) {
+    struct fuzz_config config = {.seed = seed, .specials = f->o.specials || (!f->o.model && seed % 3 == 0)};
+    bool plain = f->o.plain || (!f->o.model && seed % 5 == 0);
+    config.target = f->targets[seed % f->target_count];
+    config.pipeline = f->o.passes ? f->o.passes : plain ? f->plain_pipeline : NULL;
+    fuzz_stats_add(&f->stats, m);
+    if (!f->o.all) {
+        run_config(f, m, config);
+        return;
+    }
+    for (uint32_t t = 0; t < f->target_count; t++)
+        for (int layout = 0; layout < 2; layout++) {
+            config.target = f->targets[t];
+            config.pipeline = f->o.passes ? f->o.passes : layout ? f->plain_pipeline : NULL;
+            run_config(f, m, config);
+        }
+}
+
+static void print_graph(const struct module *m) {
+    struct str text = {0};
+    print_module(m, &text);
+    printf("%s\n", str_text(&text));
+    str_free(&text);
+}
+
+static int run_model(struct fuzzer *f) {
+    struct diag diag = {0};
+    struct module *m;
+    struct read_options options = {.missing = MISSING_IS_RANDOM};
+    if (read_adz(f->o.model, &options, &diag, &m) != STATUS_OK) {
+        diag_print(&diag, stderr);
+        return 1;
+    }
+    run_graph(f, m, f->o.seed);
+    module_free(m);
+    diag_free(&diag);
+    return f->failures > 0;
+}
+
+static int run_random(struct fuzzer *f) {
+    for (uint64_t i = 0; i < f->o.count && f->failures < f->o.max_failures; i++) {
+        struct module *m = gen_module(f->o.seed + i);
+        if (f->o.print)
+            print_graph(m);
+        else
+            run_graph(f, m, f->o.seed + i);
+        module_free(m);
+    }
+    return f->failures > 0;
+}
+
+/* The library starts its threads before main. */
+static void want_one_thread(char **argv) {
+    if (getenv("OPENBLAS_NUM_THREADS")) return;
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv) {
+    struct fuzzer f = {.o = {.seed = 1, .count = 1, .timeout = 60, .max_failures = 20}};
+    want_one_thread(argv);
+    for (int i = 1; i < argc; i++)
+        if (!read_option(&f.o, argv[i])) {
+            fputs(usage, strcmp(argv[i], "--help") ? stderr : stdout);
+            return strcmp(argv[i], "--help") ? 2 : 0;
+        }
+    find_targets(&f);
+    f.plain_pipeline = fuzz_plain_pipeline();
+    int status = f.o.model ? run_model(&f) : run_random(&f);
+    if (f.o.stats) fuzz_stats_print(&f.stats, stdout);
+    if (!f.o.print && !f.o.model)
+        printf("%llu graphs, %u failures\n", (unsigned long long)f.stats.graphs, f.failures);
+    free(f.plain_pipeline);
+    return status;
+}

@@ -1,0 +1,174 @@
+#include "test/support/fuzz/check.h"
+
+#include "codegen/compile.h"
+#include "frontend/read.h"
+#include "ir/interp.h"
+#include "ir/print.h"
+#include "ir/verify.h"
+#include "passes/pass.h"
+#include "test/support/fuzz/data.h"
+#include "test/support/plan_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *fuzz_failure_text(enum fuzz_failure failure) {
+    static const char *const text[FUZZ_FAILURES] = {
+        "fine", "invalid", "text round trip", "interpreter", "passes",   "plan",  "compile",
+        "load", "run",     "memory",          "repeats",     "mismatch", "crash", "timeout"};
+    return text[failure];
+}
+
+char *fuzz_plain_pipeline(void) {
+    struct str text = {0};
+    const char *at = strstr(pipeline_default, "assign");
+    check(at);
+    str_add_bytes(&text, pipeline_default, (size_t)(at - pipeline_default));
+    str_add(&text, "assign(layout = plain)");
+    str_add(&text, at + strlen("assign"));
+    return text.text;
+}
+
+struct checked {
+    const struct module *m;
+    const struct fuzz_config *config;
+    struct diag diag;
+    struct fuzz_expected sets[FUZZ_SETS];
+    struct bound_counts *counts;
+    struct str *why;
+};
+
+static enum fuzz_failure told(struct checked *c, enum fuzz_failure failure) {
+    for (uint32_t i = 0; i < c->diag.list.count; i++)
+        str_printf(c->why, "%s%s", i ? "; " : "", c->diag.list.at[i].text);
+    return failure;
+}
+
+/* -- text -- */
+static enum fuzz_failure round_trip(struct checked *c, const struct module *m, const char *what) {
+    struct str first = {0}, second = {0};
+    struct weight_source weights = weights_of_module(m);
+    struct read_options options = {.weights = &weights};
+    struct module *again = NULL;
+    enum fuzz_failure failure = FUZZ_FINE;
+    print_module(m, &first);
+    if (read_adz_text("fuzz.adz", str_text(&first), first.length, &options, &c->diag, &again) != STATUS_OK) {
+        str_printf(c->why, "the printed %s does not parse: ", what);
+        failure = told(c, FUZZ_TEXT);
+    } else {
+        print_module(again, &second);
+        if (strcmp(str_text(&first), str_text(&second))) {
+            str_printf(c->why, "the printed %s prints differently after parsing", what);
+            failure = FUZZ_TEXT;
+        }
+        module_free(again);
+    }
+    str_free(&first);
+    str_free(&second);
+    return failure;
+}
+
+/* -- the interpreter -- */
+static enum fuzz_failure compare_interpreter(struct checked *c, const struct module *m,
+                                             enum fuzz_failure failure) {
+    uint32_t n = c->m->outputs.count;
+    for (uint32_t set = 0; set < FUZZ_SETS; set++) {
+        struct tensor *out = xcalloc(n + 1, sizeof *out);
+        struct bound_counts ignored = {0};
+        bool fine = true;
+        if (interp_run(m, c->sets[set].input, NULL, out, &c->diag) != STATUS_OK) return told(c, failure);
+        for (uint32_t i = 0; i < n && fine; i++) {
+            struct str why = {0};
+            fine = bound_holds(&c->sets[set].output[i], &out[i], &ignored, &why);
+            if (!fine)
+                str_printf(c->why, "by the interpreter, inputs %u, output %s: %s", set,
+                           c->m->outputs.at[i].name, str_text(&why));
+            str_free(&why);
+        }
+        fuzz_free(out, n);
+        if (!fine) return failure;
+    }
+    return FUZZ_FINE;
+}
+
+static enum fuzz_failure expect(struct checked *c) {
+    for (uint32_t set = 0; set < FUZZ_SETS; set++) {
+        struct fuzz_expected *x = &c->sets[set];
+        x->input = fuzz_inputs(c->m, c->config->seed, set, set && c->config->specials);
+        x->output = xcalloc(c->m->outputs.count + 1, sizeof *x->output);
+        if (bound_run(c->m, x->input, x->output, &c->diag) != STATUS_OK) return told(c, FUZZ_INTERPRETER);
+    }
+    return compare_interpreter(c, c->m, FUZZ_INTERPRETER);
+}
+
+/* -- passes and code -- */
+struct watched_pass {
+    struct checked *c;
+    enum fuzz_failure failure;
+};
+
+static void after_pass(void *ctx, const char *pass, struct module *m, bool changed, double seconds) {
+    (void)seconds;
+    struct watched_pass *w = ctx;
+    if (w->failure || !changed) return;
+    w->failure = compare_interpreter(w->c, m, FUZZ_PASSES);
+    if (w->failure) str_printf(w->c->why, ", after the pass %s", pass);
+}
+
+static enum fuzz_failure optimize(struct checked *c, struct module *m, const struct target *target) {
+    struct pass_env env = {.target = target};
+    struct watched_pass watched = {c, FUZZ_FINE};
+    struct pipeline_hooks hooks = {
+        .after = after_pass, .ctx = &watched, .want_changed = true, .verify_each = true};
+    const char *pipeline = c->config->pipeline ? c->config->pipeline : pipeline_default;
+    if (pipeline_run(m, pipeline, &env, &hooks, &c->diag) != STATUS_OK) return told(c, FUZZ_PASSES);
+    if (watched.failure) return watched.failure;
+    if (!plan_check(m, c->why)) return FUZZ_PLAN;
+    return round_trip(c, m, "result of the passes");
+}
+
+static enum fuzz_failure compile(struct checked *c, struct module *m, const struct target *target) {
+    struct str stem = {0};
+    str_printf(&stem, "%s/model", c->config->folder);
+    struct emit_options options = {
+        .kinds = OUTPUT_BIT(OUTPUT_SHARED), .target = target, .stem = str_text(&stem)};
+    enum fuzz_failure failure = FUZZ_FINE;
+    if (codegen_compile(m, &options, &c->diag) != STATUS_OK) {
+        failure = told(c, FUZZ_COMPILE);
+    } else {
+        char *path = emit_path(str_text(&stem), OUTPUT_SHARED);
+        failure = fuzz_run_library(path, c->m, c->sets, c->counts, c->why);
+        free(path);
+    }
+    str_free(&stem);
+    return failure;
+}
+
+static enum fuzz_failure check_all(struct checked *c) {
+    struct target target;
+    struct module *copy = module_clone(c->m);
+    enum fuzz_failure failure = FUZZ_FINE;
+    if (verify_module(copy, true, &c->diag) != STATUS_OK) failure = told(c, FUZZ_INVALID);
+    if (!failure) failure = round_trip(c, c->m, "graph");
+    if (!failure) failure = expect(c);
+    if (!failure && target_parse(c->config->target, &c->diag, &target) != STATUS_OK)
+        failure = told(c, FUZZ_COMPILE);
+    if (!failure) failure = optimize(c, copy, &target);
+    if (!failure) failure = compile(c, copy, &target);
+    module_free(copy);
+    return failure;
+}
+
+enum fuzz_failure fuzz_check(const struct module *m, const struct fuzz_config *config,
+                             struct bound_counts *counts, struct str *why) {
+    struct bound_counts ignored = {0};
+    struct checked c = {.m = m, .config = config, .counts = counts ? counts : &ignored, .why = why};
+    enum fuzz_failure failure = check_all(&c);
+    for (uint32_t set = 0; set < FUZZ_SETS; set++) {
+        if (c.sets[set].input) fuzz_free(c.sets[set].input, m->inputs.count);
+        if (c.sets[set].output) bounded_free(c.sets[set].output, m->outputs.count);
+        free(c.sets[set].output);
+    }
+    diag_free(&c.diag);
+    return failure;
+}

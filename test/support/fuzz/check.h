@@ -1,0 +1,53 @@
+/* One graph under one configuration: everything that has to hold of it, in the order in which it can be said.
+ */
+#ifndef ADZE_TEST_FUZZ_CHECK_H
+#define ADZE_TEST_FUZZ_CHECK_H
+
+#include "ir/op.h"
+#include "test/support/fuzz/bound.h"
+
+/* What went wrong. The order is that of the checks; a shrunk graph has to fail in the same way. */
+enum fuzz_failure {
+    FUZZ_FINE,
+    FUZZ_INVALID,     /* the verifier rejects it */
+    FUZZ_TEXT,        /* print, parse, print changes it */
+    FUZZ_INTERPRETER, /* the interpreter in f32 is further from f64 than the bound */
+    FUZZ_PASSES,      /* the pipeline fails, or changes the meaning */
+    FUZZ_PLAN,        /* live values overlap */
+    FUZZ_COMPILE,     /* no code */
+    FUZZ_LOAD,        /* the library cannot be loaded, or describes another model */
+    FUZZ_RUN,         /* running returns an error */
+    FUZZ_MEMORY,      /* stores where it must not */
+    FUZZ_REPEATS,     /* other bytes the next time */
+    FUZZ_MISMATCH,    /* outside of the bound */
+    FUZZ_CRASH,       /* a signal, our own bug(), or an exit: found by whoever started the process */
+    FUZZ_TIMEOUT,
+    FUZZ_FAILURES
+};
+const char *fuzz_failure_text(enum fuzz_failure failure);
+
+struct fuzz_config {
+    const char *target;   /* as --target */
+    const char *pipeline; /* text; NULL: the default one */
+    uint64_t seed;        /* of the numbers */
+    bool specials;        /* NaN, infinities and so on in the second set of inputs */
+    const char *folder;   /* for the library */
+};
+
+/* Runs all checks in this process; `why` says what failed. counts (may be NULL) are added to. */
+enum fuzz_failure fuzz_check(const struct module *m, const struct fuzz_config *config,
+                             struct bound_counts *counts, struct str *why);
+
+/* The pipeline that allows plain layouts only; freed by the caller. */
+char *fuzz_plain_pipeline(void);
+
+/* -- between the parts -- */
+struct fuzz_expected { /* of one set of inputs */
+    struct tensor *input;
+    struct bounded *output;
+};
+/* Loads the library at `path` and runs it every way there is. */
+enum fuzz_failure fuzz_run_library(const char *path, const struct module *m, const struct fuzz_expected *sets,
+                                   struct bound_counts *counts, struct str *why);
+
+#endif
