@@ -86,6 +86,12 @@ static void print_literal(const struct module *m, const struct value *v, struct 
 }
 
 /* -- values -- */
+/* Whether a value that is printed has this name: results of erased ops keep theirs. */
+static bool is_value_name(const struct module *m, const char *name) {
+    value_id v = module_find_value(m, name);
+    return v.i && !(value_get(m, v)->kind == VALUE_RESULT && op_get(m, value_get(m, v)->op)->erased);
+}
+
 /* Weights have a name space of their own; @ says so where a value has the same name. */
 static void print_value(const struct module *m, value_id id, struct str *out) {
     const struct value *v = value_get(m, id);
@@ -93,7 +99,7 @@ static void print_value(const struct module *m, value_id id, struct str *out) {
         print_literal(m, v, out);
         return;
     }
-    if (v->kind == VALUE_PARAMETER && module_find_value(m, v->name).i) str_add_char(out, '@');
+    if (v->kind == VALUE_PARAMETER && is_value_name(m, v->name)) str_add_char(out, '@');
     print_name(out, v->name);
 }
 

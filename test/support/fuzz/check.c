@@ -45,6 +45,14 @@ static enum fuzz_failure told(struct checked *c, enum fuzz_failure failure) {
 }
 
 /* -- text -- */
+static void first_difference(const char *a, const char *b, struct str *why) {
+    size_t at = 0, start = 0;
+    for (; a[at] && a[at] == b[at]; at++)
+        if (a[at] == '\n') start = at + 1;
+    int a_length = (int)strcspn(a + start, "\n"), b_length = (int)strcspn(b + start, "\n");
+    str_printf(why, "'%.*s' becomes '%.*s'", a_length, a + start, b_length, b + start);
+}
+
 static enum fuzz_failure round_trip(struct checked *c, const struct module *m, const char *what) {
     struct str first = {0}, second = {0};
     struct weight_source weights = weights_of_module(m);
@@ -58,7 +66,8 @@ static enum fuzz_failure round_trip(struct checked *c, const struct module *m, c
     } else {
         print_module(again, &second);
         if (strcmp(str_text(&first), str_text(&second))) {
-            str_printf(c->why, "the printed %s prints differently after parsing", what);
+            str_printf(c->why, "the printed %s prints differently after parsing: ", what);
+            first_difference(str_text(&first), str_text(&second), c->why);
             failure = FUZZ_TEXT;
         }
         module_free(again);
