@@ -72,9 +72,9 @@ layout_id contraction_result_layout(struct module *m, const struct op *op, const
  * take on one core; returns their number, 0 when groups of channels do not fill vectors. In a schedule: mr
  * points x nr channels are the register tile; an item is mc rows (tiles of points where a row is a whole
  * matrix; 0: all) x nc panels of nr channels; kc channels of the sum run before the next stretch starts (0:
- * all); order is SCHEDULE_ORDER_…; unroll counts steps of the sum in straight code; prefetch is a set of
- * SCHEDULE_PREFETCH_…. */
-enum { SCHEDULE_POINTS_OUTSIDE, SCHEDULE_WEIGHTS_OUTSIDE };
+ * all); order is SCHEDULE_…_OUTSIDE, with SCHEDULE_PACK_B added when each item packs the plain rows of b
+ * first; unroll counts steps of the sum in straight code; prefetch is a set of SCHEDULE_PREFETCH_…. */
+enum { SCHEDULE_POINTS_OUTSIDE, SCHEDULE_WEIGHTS_OUTSIDE, SCHEDULE_PACK_B = 2 };
 enum { SCHEDULE_PREFETCH_POINTS = 1, SCHEDULE_PREFETCH_WEIGHTS = 2 };
 struct proposal {
     struct schedule schedule;

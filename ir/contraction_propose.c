@@ -160,7 +160,8 @@ static uint32_t propose_depthwise(const struct conv_problem *p, const struct tar
     return 1;
 }
 
-enum { MATMUL_UNROLL = 8 };
+/* Rows of b that lie this many elements apart are better packed, when enough lines of a read them. */
+enum { MATMUL_UNROLL = 8, FAR_COLUMNS = 512, PACKED_FOR_LINES = 4 };
 
 static uint32_t propose_matmul(const struct matmul_problem *p, const struct target *target,
                                struct proposal *out, uint32_t room) {
@@ -185,6 +186,11 @@ static uint32_t propose_matmul(const struct matmul_problem *p, const struct targ
         pick_box(&t, &s);
         pick_stretch(&t, p->k, MATMUL_UNROLL, &s);
         if (!p->packed) s.prefetch = 0;
+        if (!p->packed && p->n >= FAR_COLUMNS && t.lines >= PACKED_FOR_LINES) {
+            /* Long items, because each packs its panel anew. */
+            s.order |= SCHEDULE_PACK_B;
+            s.mc = div_up(t.lines, div_up(ITEMS_FOR_ALL, t.panels));
+        }
         s.unroll = MATMUL_UNROLL;
         out[count++] = (struct proposal){s, tiles[i].cycles * p->k * outer};
     }

@@ -54,7 +54,7 @@ const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct
         .out_aligned = true,
         .item_panels = s->nc,
         .k_blocks = nest_stretches(c / v, s->kc / v),
-        .panels_slowest = s->order == SCHEDULE_WEIGHTS_OUTSIDE,
+        .panels_slowest = (s->order & SCHEDULE_WEIGHTS_OUTSIDE) != 0,
         .prefetch_a = (s->prefetch & SCHEDULE_PREFETCH_POINTS) && flat,
         .prefetch_b = s->prefetch & SCHEDULE_PREFETCH_WEIGHTS,
     };
@@ -110,7 +110,7 @@ const char *depthwise_nest(const struct conv_problem *p, uint32_t lanes, const s
         .item_rows = s->mc && s->mc < oh ? s->mc : oh,
         .k_blocks = 1,
         .a_vectors = true,
-        .panels_slowest = s->order == SCHEDULE_WEIGHTS_OUTSIDE,
+        .panels_slowest = (s->order & SCHEDULE_WEIGHTS_OUTSIDE) != 0,
     };
     n.outer[n.n_outer++] =
         (struct outer_axis){p->n, div_up(p->c, lanes) * in_plane, 0, div_up(p->c, lanes) * out_plane, 0};

@@ -65,7 +65,7 @@ static const char *phase_nest(const struct conv_problem *p, uint32_t v, const st
         .item_panels = s->nc,
         .item_rows = s->mc && s->mc < y->count ? s->mc : y->count,
         .k_blocks = 1,
-        .panels_slowest = s->order == SCHEDULE_WEIGHTS_OUTSIDE,
+        .panels_slowest = (s->order & SCHEDULE_WEIGHTS_OUTSIDE) != 0,
     };
     if (!nest_partition(&n, x->count, s->mr, 1, x->pad, 1, p->w)) return "too many kinds of tiles in a row";
     n.item_tiles = n.tiles;

@@ -7,7 +7,8 @@ const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const st
         s->nr / lanes > TILE_MAX_VECTORS)
         return "the schedule's tile does not fit the registers";
     if (s->unroll == 0) return "a schedule without steps";
-    int64_t ldb = p->packed ? s->nr : p->n;
+    bool pack = !p->packed && s->order & SCHEDULE_PACK_B;
+    int64_t ldb = p->packed || pack ? s->nr : p->n;
     struct nest n = {
         .n_outer = p->n_outer,
         .channels = p->n,
@@ -29,12 +30,14 @@ const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const st
                 .step_b = ldb,
                 .unroll = s->unroll,
             },
-        .b_padded = p->packed,
-        .b_aligned = p->packed,
+        .b_padded = p->packed || pack,
+        .b_aligned = p->packed || pack,
+        .pack_b = pack,
+        .b_depth = p->n,
         .item_panels = s->nc,
         .item_rows = 1,
         .k_blocks = nest_stretches(p->k / s->unroll, s->kc / s->unroll),
-        .panels_slowest = s->order == SCHEDULE_WEIGHTS_OUTSIDE,
+        .panels_slowest = (s->order & SCHEDULE_WEIGHTS_OUTSIDE) != 0,
         .prefetch_b = s->prefetch & SCHEDULE_PREFETCH_WEIGHTS,
     };
     for (uint32_t i = 0; i < p->n_outer; i++) n.outer[i] = p->outer[i];

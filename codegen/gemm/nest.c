@@ -249,14 +249,34 @@ static void emit_rows(const struct emitter *e, const struct item_place *at, cons
     gen_loop_end(g, &rows, NULL);
 }
 
+/* Copies the rows k_lo <= k < k_hi of a panel of plain b to scratch; returns where. */
+static LLVMValueRef pack_panel(const struct emitter *e, LLVMValueRef panel, LLVMValueRef k_lo,
+                               LLVMValueRef k_hi, uint32_t vectors, uint32_t last_active) {
+    const struct gen *g = e->g;
+    const struct nest *n = e->n;
+    LLVMValueRef to = gen_at_const(g, e->buf->scratch, (int64_t)(nest_sums(n) / sizeof(float)));
+    struct gen_loop l;
+    gen_loop_begin(g, &l, k_lo, k_hi, 1, true, NULL, 0);
+    LLVMValueRef row = gen_at(g, panel, gen_mul(g, l.index, n->b_depth));
+    LLVMValueRef copy = gen_at(g, to, gen_mul(g, LLVMBuildSub(g->b, l.index, k_lo, ""), nest_panel(n)));
+    for (uint32_t v = 0; v < vectors; v++) {
+        uint32_t active = v + 1 == vectors ? last_active : g->lanes;
+        LLVMValueRef b = gen_load(g, gen_at_const(g, row, (int64_t)v * g->lanes), 4, active);
+        gen_store(g, b, gen_at_const(g, copy, (int64_t)v * g->lanes), 4 * g->lanes, g->lanes);
+    }
+    gen_loop_end(g, &l, NULL);
+    return to;
+}
+
 /* All of k for one panel, in stretches when the schedule says so. */
 static void emit_panel(const struct emitter *e, const struct item_place *at, LLVMValueRef panel,
                        uint32_t vectors, uint32_t last_active) {
     const struct gen *g = e->g;
     const struct nest *n = e->n;
     const struct walk *w = &n->walk;
-    LLVMValueRef b = gen_at(
-        g, e->buf->b, gen_add(g, gen_add(g, at->b, gen_i64(g, n->b_origin)), gen_mul(g, panel, n->b_panel)));
+    LLVMValueRef origin = gen_add(g, at->b, gen_i64(g, n->b_origin));
+    LLVMValueRef b = gen_at(g, e->buf->b, gen_add(g, origin, gen_mul(g, panel, n->b_panel)));
+    LLVMValueRef depth = gen_i64(g, (int64_t)w->block.trips * w->steps + w->tail);
     struct stretch s = {
         .vectors = vectors,
         .last_active = last_active,
@@ -268,6 +288,7 @@ static void emit_panel(const struct emitter *e, const struct item_place *at, LLV
     };
     uint32_t per = div_up(w->block.trips, n->k_blocks);
     if (n->k_blocks == 1) {
+        if (n->pack_b) s.b = pack_panel(e, b, gen_i64(g, 0), depth, vectors, last_active);
         if (n->prefetch_b) s.fetch = gen_at_const(g, s.b, per * w->block.b);
         emit_rows(e, at, &s);
         return;
@@ -280,6 +301,11 @@ static void emit_panel(const struct emitter *e, const struct item_place *at, LLV
     s.final = LLVMBuildICmp(g->b, LLVMIntEQ, l.index, gen_i64(g, n->k_blocks - 1), "");
     s.a_k = gen_add(g, s.a_k, gen_mul(g, done, w->block.a));
     s.b = gen_at(g, b, gen_mul(g, done, w->block.b));
+    if (n->pack_b) {
+        LLVMValueRef lo = gen_mul(g, done, w->steps),
+                     next = gen_add(g, lo, gen_i64(g, (int64_t)per * w->steps));
+        s.b = pack_panel(e, b, lo, LLVMBuildSelect(g->b, s.final, depth, next, ""), vectors, last_active);
+    }
     if (n->prefetch_b) s.fetch = gen_at_const(g, s.b, per * w->block.b);
     emit_rows(e, at, &s);
     gen_loop_end(g, &l, NULL);

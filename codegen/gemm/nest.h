@@ -52,7 +52,9 @@ struct nest {
     /* The schedule: the box of an item, the stretch of k, and what changes slowest from item to item. */
     uint32_t item_panels, item_rows, item_tiles, k_blocks;
     bool panels_slowest;
-    bool a_vectors; /* see struct tile */
+    bool pack_b;     /* b is copied to scratch, panel by panel; walk.step_b is then that of the copy, */
+    int64_t b_depth; /* and b itself moves by this from one k to the next */
+    bool a_vectors;  /* see struct tile */
     bool prefetch_a, prefetch_b;
 };
 
@@ -81,6 +83,8 @@ uint64_t nest_scratch(const struct nest *n);
 /* Channels of a panel; panels of an outer position, the last of which may be partial. */
 uint32_t nest_panel(const struct nest *n);
 uint32_t nest_panels(const struct nest *n);
+/* Bytes of scratch for partial sums, which come before the packed panel. */
+uint64_t nest_sums(const struct nest *n);
 
 /* Cuts a row of `width` points into runs of at most `mr` points, as even as can be. The skips follow from
    column k of point x reading input x * stride - pad + k * dilation of [0, extent); `columns` is

@@ -22,13 +22,19 @@ uint32_t nest_items(const struct nest *n) {
     return items;
 }
 
-uint64_t nest_scratch(const struct nest *n) {
+uint64_t nest_sums(const struct nest *n) {
     if (n->k_blocks == 1) return 0;
     uint32_t points = 0;
     for (uint32_t i = 0; i < n->n_runs; i++)
         if (n->runs[i].points > points) points = n->runs[i].points;
     uint64_t bytes = (uint64_t)n->item_rows * n->item_tiles * points * nest_panel(n) * sizeof(float);
     return (bytes + 63) / 64 * 64;
+}
+
+uint64_t nest_scratch(const struct nest *n) {
+    if (!n->pack_b) return nest_sums(n);
+    uint64_t steps = (uint64_t)div_up(n->walk.block.trips, n->k_blocks) * n->walk.steps + n->walk.tail;
+    return nest_sums(n) + (steps * nest_panel(n) * sizeof(float) + 63) / 64 * 64;
 }
 
 /* Bit p is set when point first + p has no input under column k. */

@@ -50,7 +50,7 @@ static void vary(struct schedule *s, uint32_t round) {
     s->mc = mc[round % 4];
     s->nc = nc[round % 2];
     s->kc = kc[round % 3];
-    s->order = round / 2 % 2;
+    s->order = round / 2 % 4;
     s->prefetch = round % 4;
     if (round % 3 == 1 && s->unroll > 2) s->unroll = 2;
 }
