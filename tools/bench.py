@@ -46,19 +46,19 @@ def compare(got, want):
     return worst
 
 
-def least(call, seconds):
-    """The least time of one call, calling for about so many seconds, and at least twice."""
-    best, start, calls = float("inf"), time.perf_counter(), 0
+def least(call, clock, seconds):
+    """The least time of one call by a clock, calling for about so many seconds, and at least twice."""
+    best, start, calls = float("inf"), clock(), 0
     while True:
-        before = time.perf_counter()
+        before = clock()
         call()
-        now = time.perf_counter()
+        now = clock()
         best, calls = min(best, now - before), calls + 1
         if now - start > seconds and calls >= 2:
             return best
 
 
-def interleave(calls, rounds, seconds):
+def interleave(calls, clock, rounds, seconds):
     """The least time of each of several calls in milliseconds, in rounds that take turns."""
     best = [float("inf")] * len(calls)
     for call in calls:
@@ -67,11 +67,11 @@ def interleave(calls, rounds, seconds):
         order = range(len(calls)) if turn % 2 == 0 else reversed(range(len(calls)))
         for index in order:
             time.sleep(PAUSE)
-            best[index] = min(best[index], least(calls[index], seconds))
+            best[index] = min(best[index], least(calls[index], clock, seconds))
     return [1e3 * value for value in best]
 
 
-def measure(case, threads, rounds, seconds):
+def measure(case, threads, clock, rounds, seconds):
     result = Result(case.title, macs.count(case.peer, case.feeds))
     try:
         result.compilation = adze.compile_model(case.source, adze.BUILD / "bench" / case.name, *case.options)
@@ -83,7 +83,7 @@ def measure(case, threads, rounds, seconds):
             with pool.Pool(count) as workers:
                 plan = model.plan(case.feeds, workers=count, executor=workers.executor)
                 calls = [lambda: session.run(case.outputs, case.feeds), plan]
-                result.timings.append(Timing(count, *interleave(calls, rounds, seconds)))
+                result.timings.append(Timing(count, *interleave(calls, clock, rounds, seconds)))
     except (Disagreement, adze.CompileError, compiled.ModelError, OSError) as problem:
         result.failure = " ".join(str(problem).splitlines()[:2])
     return result
@@ -162,6 +162,7 @@ def parse():
     parser.add_argument("--threads", default="1,2", help="comma separated (default: 1,2)")
     parser.add_argument("--rounds", type=int, default=12, help="turns of each side (default: 12)")
     parser.add_argument("--seconds", type=float, default=0.25, help="length of a turn (default: 0.25)")
+    parser.add_argument("--busy", action="store_true", help="one thread, by its CPU time: for a machine that does other work")
     parser.add_argument("-o", "--output", help="file to write (default: docs/benchmarks.md when all models are measured)")
     arguments = parser.parse_args()
     for name in arguments.models:
@@ -172,10 +173,11 @@ def parse():
 
 def main():
     arguments = parse()
-    threads = [int(count) for count in arguments.threads.split(",")]
+    threads = [1] if arguments.busy else [int(count) for count in arguments.threads.split(",")]
+    clock = time.thread_time if arguments.busy else time.perf_counter
     about, results = machine(), []
     for name in arguments.models or CASES:
-        result = measure(CASES[name](), threads, arguments.rounds, arguments.seconds)
+        result = measure(CASES[name](), threads, clock, arguments.rounds, arguments.seconds)
         results.append(result)
         for line in [row(result, timing, about[2]) for timing in result.timings] or [f"{name}: {result.failure}"]:
             print(line, flush=True)
