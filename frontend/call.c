@@ -98,6 +98,7 @@ static enum status eval_operand(struct elab *e, struct scope *scope, const struc
     out->given = true;
     if (expr->kind == AST_PATH) {
         struct path path = resolve_path(e, scope, expr);
+        if (path.kind == PATH_BAD) return STATUS_FAILED;
         if (path.kind == PATH_CONSTANT) {
             out->waiting = true;
             out->constant = path.constant;

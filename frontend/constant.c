@@ -54,12 +54,11 @@ static struct path list_item(struct elab *e, const struct scope *scope, const st
             diag_error(e->diag, expr->loc, "%s has no parts", constant_text(&constant));
             return (struct path){0};
         }
-        if (eval_int(e, scope, p->index, "an index", &index) != STATUS_OK)
-            return (struct path){.kind = PATH_BAD};
+        if (eval_int(e, scope, p->index, "an index", &index) != STATUS_OK) return (struct path){0};
         if (index < 0 || index >= constant.list.count) {
             diag_error(e->diag, p->index->loc, "index %lld is outside the list of %u", (long long)index,
                        constant.list.count);
-            return (struct path){.kind = PATH_BAD};
+            return (struct path){0};
         }
         constant = constant.list.at[index];
     }
@@ -68,10 +67,10 @@ static struct path list_item(struct elab *e, const struct scope *scope, const st
 
 struct path resolve_path(struct elab *e, const struct scope *scope, const struct ast_expr *expr) {
     const char *first = name_text(e, scope, &expr->path.name);
-    if (!first) return (struct path){.kind = PATH_BAD};
+    if (!first) return (struct path){0};
     const struct binding *b = expr->path.is_weight ? NULL : scope_find(scope, first);
     if (!b) return joined(e, scope, expr, first);
-    if (b->kind == BINDING_BAD) return (struct path){.kind = PATH_BAD};
+    if (b->kind == BINDING_BAD) return (struct path){.kind = PATH_BAD, .text = first};
     if (b->kind == BINDING_CONSTANT && b->constant.kind == CONSTANT_WORD)
         return joined(e, scope, expr, b->constant.word);
     if (b->kind == BINDING_CONSTANT && b->constant.kind == CONSTANT_LIST)
@@ -289,8 +288,8 @@ static enum status eval_path(struct elab *e, const struct scope *scope, const st
                              struct constant *out) {
     struct path path = resolve_path(e, scope, expr);
     /* Symbols have a name space of their own: a value of the same name does not hide one. */
-    if (path.kind == PATH_VALUE && (e->declaring || map_get_str(&e->symbols, path.text)))
-        path.kind = PATH_TEXT;
+    bool hides = (path.kind == PATH_VALUE || path.kind == PATH_BAD) && path.text;
+    if (hides && (e->declaring || map_get_str(&e->symbols, path.text))) path.kind = PATH_TEXT;
     switch (path.kind) {
     case PATH_BAD:
         return STATUS_FAILED;

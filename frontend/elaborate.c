@@ -76,14 +76,16 @@ static enum status bind_constant(struct elab *e, struct scope *scope, const stru
     return scope_bind(e, scope, &b);
 }
 
-static bool is_weight_scope(struct elab *e, const struct scope *scope, const struct ast_expr *expr,
-                            struct constant *out) {
-    if (expr->kind != AST_PATH || expr->path.is_weight) return false;
+static enum status weight_scope(struct elab *e, const struct scope *scope, const struct ast_expr *expr,
+                                bool *is, struct constant *out) {
+    *is = false;
+    if (expr->kind != AST_PATH || expr->path.is_weight) return STATUS_OK;
     struct path path = resolve_path(e, scope, expr);
-    if (path.kind != PATH_TEXT || weight_exists(e, path.text) || !weight_scope_exists(e, path.text))
-        return false;
+    if (path.kind == PATH_BAD) return STATUS_FAILED;
+    if (path.kind != PATH_TEXT || weight_exists(e, path.text)) return STATUS_OK;
+    *is = weight_scope_exists(e, path.text);
     *out = (struct constant){.kind = CONSTANT_WORD, .loc = expr->loc, .word = path.text};
-    return true;
+    return STATUS_OK;
 }
 
 /* Values made by this very statement take the name that it gives them, also those that a block named. */
@@ -129,8 +131,9 @@ static enum status run_assign(struct elab *e, struct scope *scope, const struct 
         TRY(eval_constant(e, scope, expr, &constant));
         return bind_constant(e, scope, stmt, &constant);
     }
-    if (targets->count == 1 && is_weight_scope(e, scope, expr, &constant))
-        return bind_constant(e, scope, stmt, &constant);
+    bool is_scope;
+    TRY(weight_scope(e, scope, expr, &is_scope, &constant));
+    if (targets->count == 1 && is_scope) return bind_constant(e, scope, stmt, &constant);
     TRY(names_of(e, scope, targets, &names));
     uint32_t ops_before = e->m->ops.count;
     TRY(eval_results(e, scope, expr, names, &results));

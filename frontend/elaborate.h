@@ -110,8 +110,8 @@ struct elab {
     VEC(struct block) blocks;
     struct map block_names;
     VEC(struct source_file) sources;
-    struct map weight_scopes; /* every a and a.b of a weight a.b.c; filled at first use */
-    bool has_weight_scopes;
+    struct map weight_scopes; /* every a and a.b of a weight a.b.c */
+    bool has_weight_scopes;   /* those of the files too, from the first use on */
     VEC(struct included) included;
     struct map symbols;
     bool declaring; /* in the type of an input: unknown names are new symbols */
@@ -154,12 +154,12 @@ MUST_USE enum status constant_dim(struct elab *e, const struct constant *constan
 const char *constant_text(const struct constant *constant);
 
 /* What a name with its parts stands for. */
-enum path_kind { PATH_VALUE, PATH_CONSTANT, PATH_TEXT, PATH_BAD };
+enum path_kind { PATH_BAD, PATH_VALUE, PATH_CONSTANT, PATH_TEXT };
 struct path {
     enum path_kind kind;
     value_id value;
     struct constant constant;
-    const char *text; /* always set but for PATH_BAD */
+    const char *text; /* of PATH_BAD: NULL, or the name of what failed before */
 };
 struct path resolve_path(struct elab *e, const struct scope *scope, const struct ast_expr *expr);
 

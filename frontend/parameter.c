@@ -103,12 +103,7 @@ bool weight_exists(struct elab *e, const char *name) {
 
 bool weight_scope_exists(struct elab *e, const char *name) {
     if (!e->has_weight_scopes) {
-        struct name_visit visit = {.e = e};
-        each_name(e, add_scopes, &visit);
-        for (uint32_t i = 1; i < e->m->weights.count; i++) {
-            visit.file = NULL;
-            add_scopes(&visit, e->m->weights.at[i].name);
-        }
+        each_name(e, add_scopes, &(struct name_visit){.e = e});
         e->has_weight_scopes = true;
     }
     return map_get_str(&e->weight_scopes, name) != NULL;
@@ -320,6 +315,7 @@ enum status run_weight(struct elab *e, struct scope *scope, const struct ast_stm
     if (module_find_weight(e->m, name).i)
         return diag_error(e->diag, target->name.loc, "weight '%s' is declared or used already", name);
     TRY(declared_weight(e, stmt, name, type, &weight));
+    add_scopes(&(struct name_visit){.e = e}, name);
     struct value *v = value_get(e->m, module_parameter(e->m, weight));
     v->type = type;
     v->place = place;

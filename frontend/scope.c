@@ -135,6 +135,10 @@ static const char *format(struct elab *e, const struct scope *scope, const struc
 
 const char *name_text(struct elab *e, const struct scope *scope, const struct ast_name *name) {
     const char *text = name->format ? format(e, scope, name) : name->text;
+    if (text && !*text) {
+        diag_error(e->diag, name->loc, "an empty name");
+        return NULL;
+    }
     if (text && strlen(text) > MAX_NAME) {
         diag_error(e->diag, name->loc, "a name of more than %d bytes", MAX_NAME);
         return NULL;
