@@ -289,17 +289,26 @@ void dims_copy_nodes(struct types *to, const struct types *from) {
 
 /* -- printing: terms and factors in the order of their texts, since handles depend on what was made first --
  */
-static void print_atom(const struct types *types, uint32_t atom, struct str *out) {
+static void print_side(const struct types *types, dim_id side, struct str *out) {
+    bool simple =
+        dim_is_symbol(types, side, NULL) || (dim_is_const(types, side, NULL) && dim_lo(types, side) >= 0);
+    str_add(out, simple ? "" : "(");
+    dim_print(types, side, out);
+    str_add(out, simple ? "" : ")");
+}
+
+/* `alone`: the atom is a term by itself, so that a division needs no parentheses. */
+static void print_atom(const struct types *types, uint32_t atom, bool alone, struct str *out) {
     const struct dim_node *n = node(types, (dim_id){atom});
     if (n->kind == DIM_SYMBOL) {
         print_name(out, n->symbol);
         return;
     }
-    str_add(out, "((");
-    dim_print(types, n->dividend, out);
-    str_add(out, ") / (");
-    dim_print(types, n->divisor, out);
-    str_add(out, "))");
+    str_add(out, alone ? "" : "(");
+    print_side(types, n->dividend, out);
+    str_add(out, " / ");
+    print_side(types, n->divisor, out);
+    str_add(out, alone ? "" : ")");
 }
 
 static int compare_texts(const void *a, const void *b) {
@@ -310,9 +319,10 @@ static int compare_texts(const void *a, const void *b) {
 /* "h * w"; "" for the constant term. */
 static struct str factors_text(const struct types *types, const struct dim_term *term) {
     struct str factor[MAX_FACTORS] = {{0}}, text = {0};
+    bool alone = term->coefficient == 1 && !term->atom[1];
     int count = 0;
     for (; count < MAX_FACTORS && term->atom[count]; count++)
-        print_atom(types, term->atom[count], &factor[count]);
+        print_atom(types, term->atom[count], alone, &factor[count]);
     qsort(factor, (size_t)count, sizeof *factor, compare_texts);
     for (int i = 0; i < count; i++) {
         str_printf(&text, "%s%s", i ? " * " : "", str_text(&factor[i]));
