@@ -5,6 +5,8 @@
  * Super-Resolution, 2016, section 2.2, read backwards.) Weights must be constant and dilation 1. */
 #include "passes/pass.h"
 
+#include "ir/contraction.h"
+
 #include <string.h>
 
 struct shape {
@@ -136,6 +138,13 @@ static enum status lower(struct module *m, op_id id, const struct shape *s, stru
     return STATUS_OK;
 }
 
+/* The dense generator has a kernel for the op as it is, which needs no shuffle, but channels stand in its
+ * lanes: fewer of them than fill half a vector are better off as channels times phases. */
+static bool has_kernel(const struct module *m, const struct op *op) {
+    struct contraction c;
+    return !contraction_of(m, op, &c) && c.kind == CONTRACTION_CONV_TRANSPOSE && c.conv.o >= 8;
+}
+
 enum status pass_lower_conv_transpose(struct module *m, const struct pass_options *options,
                                       struct diag *diag) {
     (void)options;
@@ -143,6 +152,7 @@ enum status pass_lower_conv_transpose(struct module *m, const struct pass_option
         op_id id = region_get(m, m->root)->ops.at[i];
         const struct op *op = op_get(m, id);
         if (op->erased || (op->kind != OP_conv_transpose1d && op->kind != OP_conv_transpose2d)) continue;
+        if (has_kernel(m, op)) continue;
         struct shape s;
         const char *why_not = read_shape(m, op, &s);
         if (why_not) {
