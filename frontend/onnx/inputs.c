@@ -63,12 +63,24 @@ static void declared_dim(const Onnx__TensorShapeProto__Dimension *dim, int64_t *
 
 /* -- options -- */
 
+static enum status fail_no_input(struct importer *im, const char *option, const char *name) {
+    enum { SHOWN = 8 };
+    struct str have = {0};
+    for (size_t i = 0; i < im->graph->n_input && i < SHOWN; i++)
+        if (!is_initializer(im, onnx_text(im->graph->input[i]->name)))
+            str_printf(&have, "%s'%s'", have.length ? ", " : "", onnx_text(im->graph->input[i]->name));
+    fail(im, "%s: the model has no input named '%s'; it has %s%s", option, name,
+         have.length ? str_text(&have) : "none", im->graph->n_input > SHOWN ? ", …" : "");
+    str_free(&have);
+    return STATUS_FAILED;
+}
+
 /* An option's shape against the declared one; sizes of named dimensions hold for the whole model. */
 static enum status match_shape(struct importer *im, struct sizes *sizes, const char *option, const char *name,
                                uint32_t rank, const int64_t *dim) {
     const Onnx__ValueInfoProto *info = find_input(im, name);
     const Onnx__TypeProto__Tensor *type = info ? tensor_type(info) : NULL;
-    if (!info) return fail(im, "%s: the model has no input named '%s'", option, name);
+    if (!info) return fail_no_input(im, option, name);
     if (!type || !type->shape) return STATUS_OK;
     if (type->shape->n_dim != rank)
         return fail(im, "%s: input '%s' has %zu dimensions, %u are given", option, name, type->shape->n_dim,

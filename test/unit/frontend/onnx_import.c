@@ -220,7 +220,7 @@ static void options(void) {
                  (const char *const[]){"--shape", "'x' has 3 dimensions, 2 are given", NULL});
     b = flatten_by_shape("batch 2 ?");
     refused_with(&b, &(const struct import_options){.shapes = shapes + 2, .shape_count = 1},
-                 (const char *const[]){"no input named 'z'", NULL});
+                 (const char *const[]){"no input named 'z'; it has 'x'", NULL});
     b = flatten_by_shape("batch 2 ?");
     refused_with(&b, &(const struct import_options){.shapes = shapes + 3, .shape_count = 1},
                  (const char *const[]){"dimension 1 of input 'x' is 2 in the file, 3 is given", NULL});
