@@ -117,7 +117,6 @@ static enum status run_block(struct elab *e, struct scope *inner, struct block *
 enum status call_block(struct elab *e, struct scope *scope, struct block *block, const struct ast_expr *call,
                        struct names names, struct results *out) {
     const char *name = names.count ? names.at[0] : "";
-    if (call->call.has_body) return diag_error(e->diag, call->loc, "only fuse has a body");
     if (block->active)
         return diag_error(e->diag, call->loc, "block '%s' calls itself", block->stmt->block.name.text);
     if (strlen(name) > MAX_PREFIX) name = block->stmt->block.name.text;

@@ -148,7 +148,6 @@ static enum status run_return(struct elab *e, struct scope *scope, const struct 
         return diag_error(e->diag, stmt->loc,
                           scope->kind == SCOPE_REPEAT ? "return inside of a repeat"
                                                       : "return outside of a block");
-    if (scope->has_returned) return diag_error(e->diag, stmt->loc, "a second return");
     if (stmt->results.count > MAX_RESULTS)
         return diag_error(e->diag, stmt->loc, "%u results; at most %d are possible", stmt->results.count,
                           MAX_RESULTS);

@@ -2,6 +2,7 @@
 
 #include "frontend/elaborate.h"
 #include "ir/base/file.h"
+#include "ir/verify.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -51,5 +52,34 @@ enum status read_adz(const char *path, const struct read_options *options, struc
     enum status status =
         read_adz_text(standard ? "<stdin>" : path, (const char *)view.bytes, view.size, options, diag, out);
     file_close_view(&view);
+    return status;
+}
+
+static enum status compare_texts(const struct str *first, const struct str *second, struct diag *diag) {
+    const char *a = str_text(first), *b = str_text(second);
+    uint32_t line = 1;
+    while (*a && *a == *b) line += *a == '\n', a++, b++;
+    if (*a == *b) return STATUS_OK;
+    while (a > str_text(first) && a[-1] != '\n') a--, b--;
+    return diag_error(diag, (struct loc){0},
+                      "line %u of the printed model reads back differently: %.*s became %.*s", line,
+                      (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
+}
+
+enum status check_reads_back(const struct module *m, struct diag *diag) {
+    struct weight_source weights = weights_of_module(m);
+    struct read_options options = {.weights = &weights};
+    struct str first = {0}, second = {0};
+    struct module *again = NULL;
+    print_module(m, &first);
+    enum status status = read_adz_text("<printed>", str_text(&first), first.length, &options, diag, &again);
+    if (status == STATUS_OK) status = verify_module(again, true, diag);
+    if (status == STATUS_OK) {
+        print_module(again, &second);
+        status = compare_texts(&first, &second, diag);
+    }
+    module_free(again);
+    str_free(&first);
+    str_free(&second);
     return status;
 }

@@ -24,4 +24,8 @@ MUST_USE enum status read_adz_text(const char *name, const char *text, size_t le
                                    const struct read_options *options, struct diag *diag,
                                    struct module **out);
 
+/* Whether the printed module reads back, with its own weights, as one that verifies and prints the same; an
+ * error says what went wrong. For the costly checks between passes. */
+MUST_USE enum status check_reads_back(const struct module *m, struct diag *diag);
+
 #endif

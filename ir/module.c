@@ -75,8 +75,8 @@ static bool name_taken(const struct module *m, region_id region, const char *nam
 const char *module_fresh_name(struct module *m, region_id region, const char *wanted) {
     if (!wanted || !*wanted) wanted = "v";
     if (!name_taken(m, region, wanted)) return arena_strdup(&m->arena, wanted);
-    char key[160];
-    int length = snprintf(key, sizeof key, "\x01%u %.120s", region.i, wanted);
+    char key[160] = {0}; /* starts with a NUL, which no name has in it */
+    int length = 1 + snprintf(key + 1, sizeof key - 1, "%u %.120s", region.i, wanted);
     uint32_t *next = map_put(&m->value_names, key, (size_t)length, NULL);
     for (uint32_t n = *next + 1;; n++) {
         const char *name = arena_printf(&m->arena, "%s.%u", wanted, n);

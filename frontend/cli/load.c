@@ -314,6 +314,10 @@ struct printing {
 static void after_pass(void *ctx, const char *pass, struct module *m, bool changed, double seconds) {
     struct printing *p = ctx;
     if (p->time) fprintf(stderr, "%9.3f ms  %s\n", seconds * 1e3, pass);
+    if (option_given(p->inv, "verify-each") && check_reads_back(m, &p->inv->diag) != STATUS_OK) {
+        diag_print(&p->inv->diag, stderr);
+        bug("the model does not read back after the pass %s", pass);
+    }
     bool print = changed && option_given(p->inv, "print-after-change");
     const char *name;
     for (uint32_t at = 0; (name = option_next(p->inv, "print-after", &at));)
