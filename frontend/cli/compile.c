@@ -1,12 +1,9 @@
 /* adze compile: the main job. */
 #include "codegen/compile.h"
-#include "frontend/cli/compiled.h"
+#include "frontend/cli/check.h"
 #include "frontend/cli/load.h"
-#include "frontend/tensorfile/npy.h"
-#include "ir/interp.h"
 #include "passes/pass.h"
 
-#include <math.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,81 +46,6 @@ static const char *runtime_path(struct invocation *inv) {
     char *slash = strrchr(self, '/');
     if (slash) *slash = 0;
     return arena_printf(&inv->arena, "%s/../lib/libadze_runtime.a", self);
-}
-
-/* -- --verify -- */
-struct errors {
-    double largest, reference; /* largest absolute difference, and value */
-    bool special;              /* NaN or infinities at other places */
-};
-
-static struct errors compare(const struct tensor *got, const struct tensor *want) {
-    struct errors e = {0};
-    for (int64_t i = 0; i < tensor_count(got); i++) {
-        double a = tensor_get_f64(got, i), b = tensor_get_f64(want, i);
-        if (!isfinite(a) || !isfinite(b)) {
-            e.special = e.special || !(a == b || (isnan(a) && isnan(b)));
-            continue;
-        }
-        e.largest = fmax(e.largest, fabs(a - b));
-        e.reference = fmax(e.reference, fabs(b));
-    }
-    return e;
-}
-
-static enum status read_verify_inputs(struct invocation *inv, const struct module *m, struct tensor *inputs) {
-    const char *text;
-    uint32_t known = inv->arguments.count;
-    for (uint32_t at = 0; (text = option_next(inv, "input", &at));) *vec_push(&inv->arguments) = text;
-    uint32_t n = m->inputs.count;
-    const char **names = arena_array(&inv->arena, const char *, n + 1);
-    for (uint32_t i = 0; i < n; i++) names[i] = value_get(m, m->inputs.at[i])->name;
-    if (read_inputs(inv, known, names, n, inputs)) return STATUS_FAILED;
-    for (uint32_t i = 0; i < n; i++)
-        if (inputs[i].elem == ELEM_NONE) {
-            inputs[i] = tensor_new_of(&m->types, value_get(m, m->inputs.at[i])->type);
-            fill_random(&inputs[i], i + 1);
-        }
-    return STATUS_OK;
-}
-
-static enum status report(struct invocation *inv, const char *name, const struct tensor *got,
-                          const struct tensor *want) {
-    struct errors e = compare(got, want);
-    double relative = e.reference > 0 ? e.largest / e.reference : e.largest;
-    printf("verify %s: largest error %.3g, %.3g of the largest value%s\n", name, e.largest, relative,
-           e.special ? ", NaN or infinity at other places" : "");
-    double bound =
-        elem_is_float(got->elem) ? got->elem == ELEM_f32 || got->elem == ELEM_f64 ? 1e-3 : 2e-2 : 0;
-    if (!e.special && relative <= bound) return STATUS_OK;
-    return diag_error(&inv->diag, (struct loc){0},
-                      "output %s of the compiled model differs from the interpreter's", name);
-}
-
-static enum status verify_compiled(struct invocation *inv, const struct module *original, const char *stem) {
-    struct compiled c;
-    uint32_t n = original->inputs.count, k = original->outputs.count;
-    struct tensor *inputs = arena_array(&inv->arena, struct tensor, n + 1);
-    struct tensor *want = arena_array(&inv->arena, struct tensor, k + 1),
-                  *got = arena_array(&inv->arena, struct tensor, k + 1);
-    char *path = emit_path(stem, OUTPUT_SHARED);
-    enum status status = compiled_open(inv, path, NULL, 1, &c);
-    free(path);
-    if (status != STATUS_OK) return status;
-    struct interp_options options = {0};
-    status = read_verify_inputs(inv, original, inputs);
-    if (status == STATUS_OK) status = interp_run(original, inputs, &options, want, &inv->diag);
-    if (status == STATUS_OK) status = compiled_outputs(inv, &c, inputs, got);
-    int error = status == STATUS_OK ? compiled_run(&c, inputs, got, NULL) : ADZE_OK;
-    if (error)
-        status =
-            diag_error(&inv->diag, (struct loc){0}, "running the compiled model: %s", adze_error_text(error));
-    for (uint32_t i = 0; i < k && status == STATUS_OK; i++)
-        status = report(inv, original->outputs.at[i].name, &got[i], &want[i]);
-    for (uint32_t i = 0; i < n; i++) tensor_free(&inputs[i]);
-    for (uint32_t i = 0; i < k; i++) tensor_free(&want[i]), tensor_free(&got[i]);
-    compiled_close(&c);
-    return status;
 }
 
 static enum exit_code write_outputs(struct invocation *inv, struct module *m, uint32_t kinds,
@@ -177,7 +99,7 @@ enum exit_code cmd_compile(struct invocation *inv) {
     phase(inv, "passes", &since);
     if (!code) code = write_outputs(inv, m, kinds, &target, stem);
     phase(inv, "code generation", &since);
-    if (!code && verify) code = verify_compiled(inv, original, stem) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+    if (!code && verify) code = check_compiled(inv, original, stem) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
     if (verify) phase(inv, "verification", &since);
     module_free(original);
     module_free(m);
