@@ -63,12 +63,6 @@ ref ref_f64(struct importer *im, enum elem elem, double value) {
     return ref_of_tensor(im, tensor_scalar_f64(elem, value));
 }
 
-ref ref_i64s(struct importer *im, const int64_t *at, uint32_t count) {
-    struct tensor t = tensor_new(ELEM_i64, 1, (const int64_t[]){count});
-    if (count) memcpy(t.data, at, count * sizeof *at);
-    return ref_of_tensor(im, t);
-}
-
 /* -- nodes -- */
 ref node_in(const struct node *n, uint32_t i) {
     if (i >= n->proto->n_input || !*n->proto->input[i]) return (ref){0};

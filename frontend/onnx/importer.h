@@ -78,7 +78,6 @@ ref ref_of_value(struct importer *im, value_id value);
 /* Integers of rank 0 or 1 from dimensions: a constant if they all are. */
 ref ref_of_dims(struct importer *im, const dim_id *dims, uint32_t count, bool scalar);
 ref ref_f64(struct importer *im, enum elem elem, double value); /* rank 0 */
-ref ref_i64s(struct importer *im, const int64_t *at, uint32_t count);
 
 /* -- the node -- */
 ref node_in(const struct node *n, uint32_t i); /* 0: left out */
