@@ -96,7 +96,7 @@ def machine():
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
-    peak = json.loads(subprocess.run([adze.BUILD / "bin/bench/fma_peak"], capture_output=True, check=True).stdout)
+    peak = json.loads(subprocess.run([adze.BUILD / "bin/adze", "targets", "--peak"], capture_output=True, check=True).stdout)
     return (names or ["unknown"])[0], peak["isa"], peak["gmacs"]
 
 

@@ -1,5 +1,6 @@
 /* adze ops, passes, targets, formats: the compiler's tables, printed. */
 #include "frontend/cli/command.h"
+#include "frontend/cli/peak.h"
 #include "ir/op.h"
 #include "ir/target.h"
 #include "passes/pass.h"
@@ -30,7 +31,20 @@ enum exit_code cmd_passes(struct invocation *inv) {
     return EXIT_OK;
 }
 
+static enum exit_code print_peak(struct invocation *inv) {
+    struct target host;
+    if (target_parse("host", &inv->diag, &host) != STATUS_OK) return EXIT_INPUT;
+    struct str features = {0};
+    cpu_print(host.features, "", ",", &features);
+    const char *isa;
+    double peak = fma_peak(str_text(&features), &isa);
+    printf("{\"isa\": \"%s\", \"gmacs\": %.1f}\n", isa, peak);
+    str_free(&features);
+    return EXIT_OK;
+}
+
 enum exit_code cmd_targets(struct invocation *inv) {
+    if (option_given(inv, "peak")) return print_peak(inv);
     uint64_t host = cpu_host();
     for (uint32_t i = 0; i < target_row_count; i++) {
         const struct target_row *row = &target_rows[i];
