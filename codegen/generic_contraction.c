@@ -76,39 +76,39 @@ static void spatial_index(const struct generic *g, LLVMValueRef *out, LLVMValueR
     out[3] = column;
 }
 
-/* Taps k for which start + k * dilation is in [0, extent). */
-static void taps_inside(struct emit *e, const struct window *w, LLVMValueRef start, int64_t extent,
-                        LLVMValueRef *lo, LLVMValueRef *hi) {
-    LLVMBuilderRef b = e->builder;
-    LLVMValueRef d = int64(e, w->dilation), zero64 = int64(e, 0);
-    LLVMValueRef above = LLVMBuildSub(b, int64(e, w->dilation - 1), start, "");
-    LLVMValueRef below = LLVMBuildSub(b, int64(e, extent + w->dilation - 1), start, "");
-    *lo = LLVMBuildSDiv(b, max64(e, above, zero64), d, "");
-    *hi = min64(e, LLVMBuildSDiv(b, max64(e, below, zero64), d, ""), int64(e, w->taps));
+/* Element start + tap * dilation of an extent: clamped into it, and whether it was inside. */
+static LLVMValueRef tap_position(struct emit *e, const struct window *w, int64_t extent, LLVMValueRef start,
+                                 LLVMValueRef tap, LLVMValueRef *inside) {
+    LLVMValueRef at = add64(e, start, scale64(e, tap, w->dilation));
+    LLVMValueRef clamped = max64(e, int64(e, 0), min64(e, at, int64(e, extent - 1)));
+    *inside = LLVMBuildICmp(e->builder, LLVMIntEQ, at, clamped, "");
+    return clamped;
 }
 
+/* Padding is zeros that are multiplied like any other element: 0 times Inf is NaN. */
 LLVMValueRef generic_conv(const struct generic *g, const LLVMValueRef *index) {
     struct emit *e = g->e;
     LLVMBuilderRef b = e->builder;
     struct conv c = conv_shape(g, false);
+    if (conv_large(&c) == 0) return add_bias(g, zero(g), index[1]);
     bool flat = g->op->kind == OP_conv1d;
-    LLVMValueRef y = flat ? int64(e, 0) : index[2], x = flat ? index[2] : index[3], start[2], lo[2], hi[2];
+    LLVMValueRef y = flat ? int64(e, 0) : index[2], x = flat ? index[2] : index[3], start[2], inside[2];
     const LLVMValueRef at[2] = {y, x};
-    for (int s = 0; s < 2; s++) {
+    for (int s = 0; s < 2; s++)
         start[s] = LLVMBuildSub(b, scale64(e, at[s], c.window[s].stride), int64(e, c.window[s].before), "");
-        taps_inside(e, &c.window[s], start[s], c.large[s], &lo[s], &hi[s]);
-    }
     LLVMValueRef group = LLVMBuildUDiv(b, index[1], int64(e, c.small_channels), "");
     LLVMValueRef first = scale64(e, group, c.large_channels), acc = zero(g), x_at[4], w_at[4];
     struct loop channel, ky, kx;
     loop_begin_carried(e, &channel, int64(e, 0), int64(e, c.large_channels), 1, &acc, 1);
-    loop_begin_carried(e, &ky, lo[0], hi[0], 1, &acc, 1);
-    loop_begin_carried(e, &kx, lo[1], hi[1], 1, &acc, 1);
-    spatial_index(g, x_at, index[0], add64(e, first, channel.index),
-                  add64(e, start[0], scale64(e, ky.index, c.window[0].dilation)),
-                  add64(e, start[1], scale64(e, kx.index, c.window[1].dilation)));
+    loop_begin_carried(e, &ky, int64(e, 0), int64(e, c.window[0].taps), 1, &acc, 1);
+    LLVMValueRef row = tap_position(e, &c.window[0], c.large[0], start[0], ky.index, &inside[0]);
+    loop_begin_carried(e, &kx, int64(e, 0), int64(e, c.window[1].taps), 1, &acc, 1);
+    LLVMValueRef column = tap_position(e, &c.window[1], c.large[1], start[1], kx.index, &inside[1]);
+    spatial_index(g, x_at, index[0], add64(e, first, channel.index), row, column);
     spatial_index(g, w_at, index[1], channel.index, ky.index, kx.index);
-    acc = generic_fma(g, generic_load(g, 0, x_at), generic_load(g, 1, w_at), acc);
+    LLVMValueRef value = generic_load(g, 0, x_at), both = LLVMBuildAnd(b, inside[0], inside[1], "");
+    value = LLVMBuildSelect(b, both, value, zero(g), "");
+    acc = generic_fma(g, value, generic_load(g, 1, w_at), acc);
     loop_end_carried(e, &kx, &acc);
     loop_end_carried(e, &ky, &acc);
     loop_end_carried(e, &channel, &acc);

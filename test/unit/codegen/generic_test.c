@@ -78,6 +78,15 @@ static void test_convs(void) {
             test_conv(transposed, rows[i], ELEM_bf16, 0);
         }
     struct kernel_case c;
+    /* Kernels that hold Inf and NaN, over padding too. */
+    kernel_case_begin(&c, "conv2d on special numbers");
+    c.specials = true;
+    int64_t around[] = {1, 1, 1, 1};
+    struct attr padded = attr_ints(c.m, ATTR_pad, around, 4);
+    value_id image = kernel_input(&c, ELEM_f16, 4, 1, 2, 3, 4),
+             kernels = kernel_input(&c, ELEM_f16, 4, 4, 2, 3, 3);
+    kernel_run(&c, kernel_op_with(&c, OP_conv2d, (value_id[]){image, kernels}, 2, &padded, 1), emit_generic);
+    kernel_case_end(&c);
     kernel_case_begin(&c, "conv1d");
     c.low = -1;
     c.high = 1;
