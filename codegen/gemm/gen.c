@@ -23,6 +23,25 @@ void gen_init(struct gen *g, LLVMBuilderRef b, LLVMValueRef fn, const struct dot
     };
 }
 
+struct gen gen_half(const struct gen *g) {
+    struct gen half = *g;
+    half.lanes = g->lanes / 2;
+    half.vec = LLVMVectorType(g->f32, half.lanes);
+    return half;
+}
+
+/* The lanes of (v, zeros) from 0 on. */
+static LLVMValueRef first_lanes(const struct gen *g, LLVMValueRef v) {
+    LLVMValueRef index[64];
+    for (uint32_t i = 0; i < g->lanes; i++) index[i] = gen_i32(g, i);
+    return LLVMBuildShuffleVector(g->b, v, LLVMConstNull(LLVMTypeOf(v)), LLVMConstVector(index, g->lanes),
+                                  "");
+}
+
+LLVMValueRef gen_widen(const struct gen *g, LLVMValueRef v) {
+    return LLVMGetVectorSize(LLVMTypeOf(v)) == g->lanes ? v : first_lanes(g, v);
+}
+
 LLVMValueRef gen_i32(const struct gen *g, uint32_t v) {
     return LLVMConstInt(g->i32, v, false);
 }
@@ -120,10 +139,10 @@ void gen_store(const struct gen *g, LLVMValueRef v, LLVMValueRef at, uint32_t al
     LLVMSetAlignment(LLVMBuildStore(g->b, v, at), align);
 }
 
-LLVMValueRef gen_broadcast(const struct gen *g, LLVMValueRef at) {
+LLVMValueRef gen_element(const struct gen *g, LLVMValueRef at) {
     LLVMValueRef v = LLVMBuildLoad2(g->b, g->f32, at, "");
     LLVMSetAlignment(v, 4);
-    return gen_splat(g, v);
+    return v;
 }
 
 LLVMValueRef gen_clear_lanes(const struct gen *g, LLVMValueRef v, uint32_t active) {

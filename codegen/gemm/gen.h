@@ -29,6 +29,11 @@ struct gen {
 /* Fills g for a builder that stands in a block of fn. */
 void gen_init(struct gen *g, LLVMBuilderRef b, LLVMValueRef fn, const struct dot *dot);
 
+/* The same with vectors of half as many lanes. */
+struct gen gen_half(const struct gen *g);
+/* A narrower vector with zeros after it. */
+LLVMValueRef gen_widen(const struct gen *g, LLVMValueRef v);
+
 LLVMValueRef gen_i32(const struct gen *g, uint32_t v);
 LLVMValueRef gen_i64(const struct gen *g, int64_t v);
 LLVMValueRef gen_f32(const struct gen *g, double v);
@@ -46,11 +51,11 @@ LLVMValueRef gen_max(const struct gen *g, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef gen_at(const struct gen *g, LLVMValueRef base, LLVMValueRef index);
 LLVMValueRef gen_at_const(const struct gen *g, LLVMValueRef base, int64_t index);
 
-/* Loads of one vector or one element in all lanes; `align` in bytes. With `active` below the number of
+/* Loads of one vector or one element; `align` in bytes. With `active` below the number of
    lanes only the first `active` are touched and the others read as zero (or are not stored). */
 LLVMValueRef gen_load(const struct gen *g, LLVMValueRef at, uint32_t align, uint32_t active);
 void gen_store(const struct gen *g, LLVMValueRef v, LLVMValueRef at, uint32_t align, uint32_t active);
-LLVMValueRef gen_broadcast(const struct gen *g, LLVMValueRef at);
+LLVMValueRef gen_element(const struct gen *g, LLVMValueRef at);
 /* Zeroes the lanes from `active` on. */
 LLVMValueRef gen_clear_lanes(const struct gen *g, LLVMValueRef v, uint32_t active);
 /* acc + x * y in every lane, fused where the target has the instruction. */

@@ -125,15 +125,15 @@ static LLVMValueRef in_item(const struct emitter *e, const struct item_place *at
 
 /* Partial sums of one tile; they never leave the worker's scratch. */
 static void load_sums(const struct emitter *e, LLVMValueRef from, LLVMValueRef *acc, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++)
-        acc[i] =
-            gen_load(e->g, gen_at_const(e->g, from, (int64_t)i * e->g->lanes), 4 * e->g->lanes, e->g->lanes);
+    for (uint32_t i = 0; i < n; i++) {
+        LLVMValueRef at = gen_at_const(e->g, from, (int64_t)i * e->g->lanes);
+        acc[i] = LLVMBuildLoad2(e->g->b, LLVMTypeOf(acc[i]), at, "");
+    }
 }
 
 static void store_sums(const struct emitter *e, LLVMValueRef to, LLVMValueRef *acc, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
-        gen_store(e->g, acc[i], gen_at_const(e->g, to, (int64_t)i * e->g->lanes), 4 * e->g->lanes,
-                  e->g->lanes);
+        LLVMBuildStore(e->g->b, acc[i], gen_at_const(e->g, to, (int64_t)i * e->g->lanes));
 }
 
 void nest_store(const struct gen *g, const struct nest *n, LLVMValueRef out, LLVMValueRef sums,
@@ -165,8 +165,13 @@ static void finish(const struct emitter *e, const struct item_place *place, cons
                 .outer = place->outer,
                 .active = v + 1 == s->vectors ? s->last_active : g->lanes,
             };
-            e->sink(e->ctx, g, acc[p * s->vectors + v], &at);
+            e->sink(e->ctx, g, gen_widen(g, acc[p * s->vectors + v]), &at);
         }
+}
+
+/* Where vectors are wide, some machines compute their halves one after the other; the others lose nothing. */
+static bool is_half(const struct gen *g, uint32_t active) {
+    return g->lanes >= 16 && 2 * active <= g->lanes;
 }
 
 static void emit_tile(const struct emitter *e, const struct item_place *at, const struct stretch *s,
@@ -176,7 +181,10 @@ static void emit_tile(const struct emitter *e, const struct item_place *at, cons
     const struct nest *n = e->n;
     uint32_t n_acc = run->points * s->vectors;
     LLVMValueRef acc[GEN_MAX_CARRIED], scratch = NULL;
-    for (uint32_t i = 0; i < n_acc; i++) acc[i] = gen_zero(g);
+    bool half_last = is_half(g, s->last_active);
+    const struct gen half = gen_half(g);
+    for (uint32_t i = 0; i < n_acc; i++)
+        acc[i] = gen_zero(half_last && (i + 1) % s->vectors == 0 ? &half : g);
 
     LLVMValueRef in_run = LLVMBuildSub(g->b, t, gen_i64(g, run->first_tile), "");
     LLVMValueRef x = gen_add(g, gen_mul(g, in_run, run->points), gen_i64(g, run->first_point));
@@ -195,6 +203,7 @@ static void emit_tile(const struct emitter *e, const struct item_place *at, cons
         .point_a = n->a_point,
         .b_align = n->b_aligned ? 4 * g->lanes : 4,
         .b_last = n->b_padded ? g->lanes : s->last_active,
+        .half_last = half_last,
         .a_vectors = n->a_vectors,
         .prefetch_a = n->prefetch_a,
     };

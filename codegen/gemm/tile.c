@@ -29,19 +29,29 @@ static void emit_step(const struct gen *g, const struct walk *w, const struct ti
                       LLVMValueRef b, uint32_t step, uint32_t skip, LLVMValueRef *acc) {
     LLVMValueRef bv[TILE_MAX_VECTORS];
     bool tight = tile_registers(t->points, t->vectors) + 1 >= g->registers;
+    const struct gen half = gen_half(g), *last = t->half_last ? &half : g;
     for (uint32_t v = 0; v < t->vectors; v++) {
         LLVMValueRef at = gen_at_const(g, b, step * w->step_b + (int64_t)v * g->lanes);
-        bv[v] = gen_load(g, at, t->b_align, v + 1 == t->vectors ? t->b_last : g->lanes);
+        bool is_last = v + 1 == t->vectors;
+        bv[v] = gen_load(is_last ? last : g, at, t->b_align, is_last ? t->b_last : g->lanes);
     }
-    for (uint32_t p = 0; p < t->points; p++) {
-        if (skip >> p & 1) continue;
-        LLVMValueRef at = gen_at_const(g, a, step * w->step_a + p * t->point_a);
-        LLVMValueRef x = t->a_vectors ? gen_load(g, at, 4 * g->lanes, g->lanes) : gen_broadcast(g, at);
-        for (uint32_t v = 0; v < t->vectors; v++) {
-            LLVMValueRef *c = &acc[p * t->vectors + v];
-            *c = gen_fma(g, x, bv[v], *c);
+    LLVMValueRef x[TILE_MAX_POINTS];
+    uint32_t group = t->half_last && !tight ? 2 : 1, n = 0, in[TILE_MAX_POINTS];
+    for (uint32_t p = 0; p < t->points; p++)
+        if (!(skip >> p & 1)) in[n++] = p;
+    for (uint32_t first = 0; first < n; first += group) {
+        uint32_t end = first + group < n ? first + group : n;
+        for (uint32_t i = first; i < end; i++) {
+            LLVMValueRef at = gen_at_const(g, a, step * w->step_a + in[i] * t->point_a);
+            x[i] = t->a_vectors ? gen_load(last, at, 4 * g->lanes, g->lanes) : gen_element(g, at);
         }
-        if (tight) gen_step_barrier(g);
+        for (uint32_t v = 0; v < t->vectors; v++)
+            for (uint32_t i = first; i < end; i++) {
+                LLVMValueRef *c = &acc[in[i] * t->vectors + v];
+                const struct gen *of = v + 1 == t->vectors ? last : g;
+                *c = gen_fma(of, t->a_vectors ? x[i] : gen_splat(of, x[i]), bv[v], *c);
+            }
+        if (tight || group > 1) gen_step_barrier(g);
     }
 }
 

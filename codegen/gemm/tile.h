@@ -31,6 +31,7 @@ struct tile {
     uint32_t skip[WALK_MAX_COLUMNS]; /* bit p: point p has no such column (it is over the border) */
     uint32_t b_align;                /* bytes */
     uint32_t b_last;                 /* lanes of the last vector that may be read */
+    bool half_last;                  /* the last vector is one of half as many lanes, where half are enough */
     bool a_vectors;                  /* a is a vector of channels, not one element for all of them */
     bool prefetch_a;                 /* ask for the next block's a while this one is used */
 };
