@@ -15,11 +15,45 @@ LLVMValueRef simd_address(LLVMBuilderRef b, LLVMTypeRef elem, LLVMValueRef base,
     return LLVMBuildGEP2(b, elem, base, &offset, 1, "");
 }
 
+/* LLVM 22 for x86 makes a masked store of one known lane a scalar one, and when a truncation was merged into
+ * it before, the scalar has the width from before the truncation: it writes past the lane. So one lane is a
+ * scalar from the start.
+ *
+ * What a mask says: how many lanes are set, and the only one if it is one; false for masks that are not
+ * constant. */
+static bool constant_mask(LLVMValueRef mask, unsigned *count, unsigned *lane) {
+    if (!LLVMIsConstant(mask)) return false;
+    *count = 0;
+    for (unsigned i = 0; i < simd_lanes(LLVMTypeOf(mask)); i++) {
+        LLVMValueRef bit = LLVMGetAggregateElement(mask, i);
+        if (!bit || !LLVMIsAConstantInt(bit)) return false;
+        if (LLVMConstIntGetZExtValue(bit) == 0) continue;
+        *lane = i;
+        ++*count;
+    }
+    return true;
+}
+
+static LLVMValueRef lane_number(LLVMTypeRef like, unsigned i) {
+    return LLVMConstInt(LLVMInt32TypeInContext(LLVMGetTypeContext(like)), i, 0);
+}
+
+static LLVMValueRef lane_address(LLVMBuilderRef b, LLVMTypeRef elem, LLVMValueRef address, unsigned lane) {
+    LLVMValueRef offset = lane_number(elem, lane);
+    return LLVMBuildGEP2(b, elem, address, &offset, 1, "");
+}
+
 LLVMValueRef simd_load(LLVMBuilderRef b, LLVMTypeRef type, LLVMValueRef address, LLVMValueRef mask) {
     if (!mask) {
         LLVMValueRef v = LLVMBuildLoad2(b, type, address, "");
         LLVMSetAlignment(v, elem_align(type));
         return v;
+    }
+    unsigned count, lane;
+    if (constant_mask(mask, &count, &lane) && count == 1) {
+        LLVMTypeRef elem = simd_elem(type);
+        LLVMValueRef x = simd_load(b, elem, lane_address(b, elem, address, lane), NULL);
+        return LLVMBuildInsertElement(b, LLVMConstNull(type), x, lane_number(type, lane), "");
     }
     LLVMTypeRef overload[] = {type, LLVMTypeOf(address)};
     LLVMValueRef args[] = {address, mask, LLVMConstNull(type)};
@@ -32,6 +66,11 @@ void simd_store(LLVMBuilderRef b, LLVMValueRef value, LLVMValueRef address, LLVM
     LLVMTypeRef type = LLVMTypeOf(value);
     if (!mask) {
         LLVMSetAlignment(LLVMBuildStore(b, value, address), elem_align(type));
+        return;
+    }
+    unsigned count, lane;
+    if (constant_mask(mask, &count, &lane) && count == 1) {
+        simd_store(b, simd_lane(b, value, lane), lane_address(b, simd_elem(type), address, lane), NULL);
         return;
     }
     LLVMTypeRef overload[] = {type, LLVMTypeOf(address)};

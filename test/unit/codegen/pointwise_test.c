@@ -133,6 +133,19 @@ static void test_chain(uint32_t length) {
     kernel_case_end(&c);
 }
 
+/* One element more than vectors: a tail of one lane, of every element type. */
+static void test_single_tails(void) {
+    for (enum elem elem = ELEM_NONE + 1; elem < ELEM_COUNT; elem++) {
+        struct kernel_case c;
+        kernel_case_begin(&c, elem_name(elem));
+        value_id x = kernel_input(&c, elem, 1, 33), y = kernel_input(&c, elem, 2, 3, 17);
+        enum op_kind kind = elem == ELEM_bool ? OP_not : elem_in(elem, ELEMS_NUMERIC) ? OP_abs : OP_identity;
+        kernel_run(&c, kernel_op(&c, kind, 1, x), emit_pointwise);
+        kernel_run(&c, kernel_op(&c, kind, 1, y), emit_pointwise);
+        kernel_case_end(&c);
+    }
+}
+
 static void test_literals(void) {
     struct kernel_case c;
     kernel_case_begin(&c, "literals");
@@ -150,6 +163,7 @@ static void test_literals(void) {
 int main(void) {
     test_broadcast();
     test_literals();
+    test_single_tails();
     test_layouts(32, 16, 16, 16, false);
     test_layouts(32, 16, 0, 16, true);
     test_layouts(20, 16, 16, 16, false);
