@@ -86,8 +86,12 @@ static void run_on(struct subject *s, const char *cpu) {
     }
 }
 
+/* On every vector width, but on the narrowest, whose code differs least and compiles longest, every third
+ * time. */
 static void run(struct subject *s) {
-    for (uint32_t i = 0; i < COUNT_OF(cpus); i++)
+    static uint32_t turn;
+    uint32_t first = turn++ % 3 ? 1 : 0;
+    for (uint32_t i = first; i < COUNT_OF(cpus); i++)
         if (jit_can_run(cpus[i])) run_on(s, cpus[i]);
     s->c.only_cpu = NULL;
     kernel_case_end(&s->c);
@@ -101,7 +105,7 @@ struct conv_case {
 static const struct conv_case conv_cases[] = {
     {1, 3, 14, 15, 20, 3, 3, 1, {2, 2}, {1, 1, 1, 1}, {1, 1}},  /* a stem */
     {2, 16, 7, 7, 32, 1, 1, 1, {1, 1}, {0, 0, 0, 0}, {1, 1}},   /* flat */
-    {1, 40, 5, 29, 70, 3, 3, 1, {1, 1}, {1, 1, 1, 1}, {1, 1}},  /* partial vectors on both sides */
+    {1, 20, 4, 15, 40, 3, 3, 1, {1, 1}, {1, 1, 1, 1}, {1, 1}},  /* partial vectors on both sides */
     {1, 33, 9, 13, 5, 5, 2, 1, {1, 2}, {2, 0, 2, 1}, {1, 1}},   /* uneven padding */
     {1, 17, 13, 12, 16, 3, 3, 1, {2, 1}, {2, 2, 2, 2}, {2, 3}}, /* dilation */
     {1, 16, 3, 3, 16, 1, 1, 1, {1, 1}, {2, 2, 2, 2}, {1, 1}},   /* outputs that see padding alone */
@@ -192,7 +196,7 @@ static void test_conv_transposes(void) {
     test_conv_transpose(5, 4, 9, 17, 3, 3, two, some, more);
     test_conv_transpose(16, 5, 5, 8, 3, 3, one, uneven, none);
     test_conv_transpose(3, 4, 5, 20, 1, 1, mixed, none, more); /* outputs that no tap reaches */
-    test_conv_transpose(20, 3, 11, 5, 5, 3, mixed, uneven, more);
+    test_conv_transpose(20, 3, 7, 5, 5, 3, mixed, uneven, more);
 }
 
 static void test_linear(int rows, int n, int k, bool bias) {
