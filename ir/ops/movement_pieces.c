@@ -137,6 +137,10 @@ void channels_slice(struct channel_map *map) {
         int64_t x = channels_extent(map, 0, i), y = channels_extent(map, PORT_RESULT, i), step;
         if (x < 0 || y < 0) continue;
         int64_t start = slice_start(map->op, rank, i, x, &step);
+        if (y > 1 && (step > 1 || step < -1)) {
+            channels_freeze(map, 0, i, "a slice takes them at equal distances");
+            channels_freeze(map, PORT_RESULT, i, "a slice takes them at equal distances");
+        }
         channels_link(map, (struct channel_side){0, i, start, y > 1 ? step : 1, 1},
                       (struct channel_side){PORT_RESULT, i, 0, 1, 1}, y);
     }
