@@ -29,3 +29,9 @@ set(ADZE_RELAXED -Wno-conversion -Wno-sign-conversion -Wno-sign-compare -Wno-sha
     -Wno-missing-prototypes -Wno-error)
 
 set(ADZE_SANITIZERS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# Coverage for libFuzzer in all that is tested by it.
+if(ADZE_LIBFUZZER)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -120,6 +120,7 @@ enum status call_block(struct elab *e, struct scope *scope, struct block *block,
     if (block->active)
         return diag_error(e->diag, call->loc, "block '%s' calls itself", block->stmt->block.name.text);
     if (strlen(name) > MAX_PREFIX) name = block->stmt->block.name.text;
+    if (!elab_step(e, call->loc, STEPS_OF_SCOPE)) return STATUS_FAILED;
     TRY(check_arguments(e, block, call));
     const char *prefix = *name ? arena_printf(&e->arena, "%s.", name) : "";
     struct scope inner = scope_make(SCOPE_BLOCK, NULL, prefix, "", scope->builder);
@@ -236,7 +237,7 @@ enum status run_repeat(struct elab *e, struct scope *scope, const struct ast_stm
     if (hi < lo)
         return diag_error(e->diag, stmt->loc, "repeat from %lld to below %lld", (long long)lo, (long long)hi);
     for (int64_t i = lo; i < hi; i++) {
-        if (!elab_step(e, stmt->loc, 1)) return STATUS_FAILED;
+        if (!elab_step(e, stmt->loc, STEPS_OF_SCOPE)) return STATUS_FAILED;
         TRY(run_once(e, scope, stmt, i));
     }
     return STATUS_OK;

@@ -15,6 +15,7 @@ enum {
     MAX_OPS = 250000,         /* of a model, those of fuse bodies included */
     MAX_BODY_OPS = 2000,      /* of a fuse */
     MAX_STEPS = 1000000,      /* statements and expressions worked on, beyond one for each byte of text */
+    STEPS_OF_SCOPE = 10,      /* that a call of a block or an iteration counts for */
     MAX_NESTED = 600,         /* of expressions, bodies, and calls of blocks, all together */
     MAX_PREFIX = 120,         /* bytes of a name that other names are made from */
     MAX_NAME = 1000,          /* bytes of a name */

@@ -3,7 +3,10 @@
  *
  *   language RUNS SEED FILE...    mutates the files RUNS times, the same way for the same SEED
  *
- * For libFuzzer, compile this file and the libraries with clang -fsanitize=fuzzer -DADZE_LIBFUZZER. */
+ * Or with libFuzzer:
+ *
+ *   CC=clang cmake -S . -B build/libfuzzer -G Ninja -DADZE_LIBFUZZER=ON -DADZE_SANITIZE=ON -DADZE_WERROR=OFF
+ *   ninja -C build/libfuzzer bin/fuzz/language && build/libfuzzer/bin/fuzz/language CORPUS */
 #include "frontend/read.h"
 #include "ir/base/file.h"
 #include "ir/print.h"
