@@ -29,7 +29,7 @@ static const char *plain_f32(const struct module *m, value_id v, int64_t dims[MA
     if (t.elem != ELEM_f32) return "only f32 is covered";
     if (t.quant.i || t.sparse.i) return "a quantized or sparse operand";
     if (!type_static(&m->types, t, dims)) return "a shape is not known";
-    if (type_count(&m->types, t) == 0) return "an operand is empty";
+    if (type_count(&m->types, t) == 0) return "a tensor is empty";
     if (type_storage_count(&m->types, t) > MOST_ELEMENTS) return "a tensor is too large";
     return NULL;
 }
@@ -178,6 +178,9 @@ static const char *read_matmul(const struct module *m, const struct op *op, stru
 }
 
 const char *contraction_of(const struct module *m, const struct op *op, struct contraction *out) {
+    int64_t dims[MAX_RANK];
+    const char *reason = plain_f32(m, op->result[0], dims);
+    if (reason) return reason;
     switch (op->kind) {
     case OP_conv1d:
     case OP_conv2d:

@@ -2,13 +2,12 @@
 #include "codegen/gemm/forms.h"
 
 static const char *refuse(const struct conv_problem *p, uint32_t lanes, const struct schedule *s) {
+    const char *reason = schedule_refuse(s, lanes);
+    if (reason) return reason;
     if (p->kw > WALK_MAX_COLUMNS) return "the kernel is too wide";
     if (p->groups > 1 && !p->blocked) return "a grouped convolution needs a channel-blocked input";
     if (p->groups > 1 && (p->c / p->groups % lanes || p->o / p->groups % s->nr))
         return "the channels of a group are no multiple of the vector";
-    if (s->mr == 0 || s->mr > TILE_MAX_POINTS || s->nr == 0 || s->nr % lanes ||
-        s->nr / lanes > TILE_MAX_VECTORS)
-        return "the schedule's tile does not fit the registers";
     return NULL;
 }
 
@@ -67,7 +66,7 @@ const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct
     bool cut = flat ? nest_partition(&n, oh * ow, s->mr, 1, 0, 1, INT64_MAX)
                     : nest_partition(&n, ow, s->mr, p->stride[1], p->pad[1], p->dilation[1], p->w);
     if (!cut) return "too many kinds of tiles in a row";
-    n.item_rows = flat ? 1 : s->mc ? s->mc : oh;
+    n.item_rows = flat ? 1 : s->mc && s->mc < oh ? s->mc : oh;
     n.item_tiles = flat && s->mc && s->mc < n.tiles ? s->mc : n.tiles;
     *out_nest = n;
     return NULL;
@@ -76,8 +75,9 @@ const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct
 const char *depthwise_nest(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
                            struct nest *out_nest) {
     if (p->kw > WALK_MAX_COLUMNS) return "the kernel is too wide";
-    if (s->mr == 0 || s->mr > TILE_MAX_POINTS || s->nr != lanes)
-        return "the schedule's tile does not fit the registers";
+    const char *reason = schedule_refuse(s, lanes);
+    if (reason) return reason;
+    if (s->nr != lanes) return "a depthwise panel is one vector wide";
     uint32_t oh = conv_out_height(p), ow = conv_out_width(p);
     int64_t in_plane = (int64_t)p->h * p->w * lanes, out_plane = (int64_t)oh * ow * lanes;
     struct nest n = {

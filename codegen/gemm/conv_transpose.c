@@ -75,9 +75,8 @@ static const char *phase_nest(const struct conv_problem *p, uint32_t v, const st
 
 const char *transpose_nests(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
                             struct nest out_nests[TRANSPOSE_MAX_PHASES], uint32_t *out_count) {
-    if (s->mr == 0 || s->mr > TILE_MAX_POINTS || s->nr == 0 || s->nr % lanes ||
-        s->nr / lanes > TILE_MAX_VECTORS)
-        return "the schedule's tile does not fit the registers";
+    const char *reason = schedule_refuse(s, lanes);
+    if (reason) return reason;
     if (p->stride[0] * p->stride[1] > TRANSPOSE_MAX_PHASES)
         return "a transposed convolution of a large stride";
     if (p->kw > WALK_MAX_COLUMNS) return "the kernel is too wide";
@@ -87,7 +86,7 @@ const char *transpose_nests(const struct conv_problem *p, uint32_t lanes, const 
             struct phase y = phase_of(i, p->stride[0], p->pad[0], p->kh, conv_out_height(p));
             struct phase x = phase_of(k, p->stride[1], p->pad[1], p->kw, conv_out_width(p));
             if (y.count == 0 || x.count == 0) continue;
-            const char *reason = phase_nest(p, lanes, s, &y, &x, &out_nests[(*out_count)++]);
+            reason = phase_nest(p, lanes, s, &y, &x, &out_nests[(*out_count)++]);
             if (reason) return reason;
         }
     return NULL;

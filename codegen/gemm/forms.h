@@ -4,6 +4,9 @@
 
 #include "codegen/gemm/nest.h"
 
+/* NULL when tiles and loops of this schedule can be generated at all: it may come from a file. */
+const char *schedule_refuse(const struct schedule *s, uint32_t lanes);
+
 /* Each returns NULL, or the reason why the schedule does not fit the problem. `lanes`: f32 of a vector. */
 const char *conv_nest(const struct conv_problem *p, uint32_t lanes, const struct schedule *s,
                       struct nest *out_nest);

@@ -3,10 +3,8 @@
 
 const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const struct schedule *s,
                         struct nest *out_nest) {
-    if (s->mr == 0 || s->mr > TILE_MAX_POINTS || s->nr == 0 || s->nr % lanes ||
-        s->nr / lanes > TILE_MAX_VECTORS)
-        return "the schedule's tile does not fit the registers";
-    if (s->unroll == 0) return "a schedule without steps";
+    const char *reason = schedule_refuse(s, lanes);
+    if (reason) return reason;
     bool pack = !p->packed && s->order & SCHEDULE_PACK_B;
     int64_t ldb = p->packed || pack ? s->nr : p->n;
     struct nest n = {

@@ -1,7 +1,18 @@
 /* How a row of output points is cut into tiles, and what is counted of a nest. */
-#include "codegen/gemm/nest.h"
+#include "codegen/gemm/forms.h"
 
 #include <string.h>
+
+const char *schedule_refuse(const struct schedule *s, uint32_t lanes) {
+    uint32_t vectors = s->nr / lanes;
+    if (s->mr == 0 || s->mr > TILE_MAX_POINTS) return "the schedule's mr is out of range";
+    if (s->nr == 0 || s->nr % lanes || vectors > TILE_MAX_VECTORS)
+        return "the schedule's nr is no multiple of the vector, or too large";
+    if (s->mr * vectors > TILE_MAX_SUMS) return "the schedule's tile has too many sums";
+    if (s->nc == 0 || s->nc > UINT16_MAX || s->unroll == 0 || s->unroll > TILE_MAX_UNROLL)
+        return "the schedule's nc or unroll is out of range";
+    return NULL;
+}
 
 uint32_t nest_stretches(uint32_t blocks, uint32_t per) {
     return per == 0 || per >= blocks ? 1 : div_up(blocks, per);

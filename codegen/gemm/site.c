@@ -49,7 +49,9 @@ const char *gemm_site_find(const struct module *m, op_id id, struct gemm_site *o
     if (op->operand_count > 2 && op->operand[2].i) {
         out->bias = operand_position(m, root, op->operand[2]);
         if (out->bias == UINT32_MAX) return "the bias is computed in the body";
+        struct type t = value_get(m, root->operand[out->bias])->type;
         if (is_literal(m, root, out->bias)) return "the bias is a literal";
+        if (t.elem != ELEM_f32 || t.layout.i || t.quant.i || t.sparse.i) return "the bias is not plain f32";
     }
     if (value_get(m, op->result[0])->type.elem != ELEM_f32) return "only f32 is covered";
     return NULL;

@@ -6,7 +6,13 @@
 
 #include "codegen/gemm/gen.h"
 
-enum { TILE_MAX_POINTS = 31, TILE_MAX_VECTORS = 8, WALK_MAX_COLUMNS = 32 };
+enum {
+    TILE_MAX_POINTS = 31,
+    TILE_MAX_VECTORS = 8,
+    TILE_MAX_SUMS = GEN_MAX_CARRIED - 3,
+    TILE_MAX_UNROLL = 64,
+    WALK_MAX_COLUMNS = 32
+};
 
 /* One level of the walk: how often, and how far a and b move (in elements) with each turn. */
 struct walk_level {

@@ -281,6 +281,29 @@ static void test_no_spills(void) {
     }
 }
 
+/* A schedule may come from a file: what cannot be generated is refused, not tried. */
+static void test_bad_schedules(void) {
+    static const struct schedule bad[] = {
+        {.mr = 0, .nr = 16, .nc = 1, .unroll = 8},  {.mr = 31, .nr = 64, .nc = 1, .unroll = 8},
+        {.mr = 6, .nr = 12, .nc = 1, .unroll = 8},  {.mr = 6, .nr = 16, .nc = 0, .unroll = 8},
+        {.mr = 6, .nr = 16, .nc = 1, .unroll = 0},  {.mr = 6, .nr = 1 << 20, .nc = 1, .unroll = 8},
+        {.mr = 32, .nr = 16, .nc = 1, .unroll = 8}, {.mr = 6, .nr = 16, .nc = 1, .unroll = 100000},
+    };
+    struct target target = target_of("x86-64-v3");
+    for (uint32_t i = 0; i < COUNT_OF(bad); i++) {
+        struct subject s = {.packed = true};
+        struct contraction p;
+        kernel_case_begin(&s.c, "bad schedule");
+        s.x = kernel_input(&s.c, ELEM_f32, 2, 40, 40);
+        s.w = kernel_input(&s.c, ELEM_f32, 2, 40, 40);
+        s.root = s.contraction = kernel_op(&s.c, OP_linear, 2, s.x, s.w);
+        CHECK(contraction_of(s.c.m, op_get(s.c.m, s.contraction), &p) == NULL);
+        apply(&s, &p, &bad[i], &target);
+        CHECK(kernel_declines(&s.c, s.root, emit_contraction));
+        kernel_case_end(&s.c);
+    }
+}
+
 static void test_refusals(void) {
     struct kernel_case c;
     kernel_case_begin(&c, "no schedule");
@@ -309,6 +332,7 @@ int main(void) {
     test_matmuls();
     test_conv_transposes();
     test_no_spills();
+    test_bad_schedules();
     test_refusals();
     CHECK(kernel_failures == 0);
     return unit_status();
