@@ -64,6 +64,11 @@ enum status interp_op(const struct module *m, const struct op *op, const struct 
     return run_op(m, op, in, (struct arithmetic){f64, true}, out, diag);
 }
 
+enum status interp_op_fast(const struct module *m, const struct op *op, const struct tensor *const *in,
+                           struct tensor *out, struct diag *diag) {
+    return run_op(m, op, in, (struct arithmetic){false, false}, out, diag);
+}
+
 /* -- a region: its values, each from its definition to its last use -- */
 struct slot {
     const struct tensor *tensor; /* NULL: not there (yet, or any more) */

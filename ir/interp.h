@@ -26,6 +26,10 @@ MUST_USE enum status interp_run(const struct module *m, const struct tensor *inp
 MUST_USE enum status interp_op(const struct module *m, const struct op *op, const struct tensor *const *in,
                                bool f64, struct tensor *out, struct diag *diag);
 
+/* The same with sums by BLAS, for passes that measure: what interp_run computes. */
+MUST_USE enum status interp_op_fast(const struct module *m, const struct op *op,
+                                    const struct tensor *const *in, struct tensor *out, struct diag *diag);
+
 /* Runs the body of the fuse op eval->op on eval->in: what the op's evaluation is. */
 MUST_USE enum status interp_body(const struct eval *eval);
 

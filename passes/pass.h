@@ -5,6 +5,7 @@
 #define ADZE_PASSES_PASS_H
 
 #include "ir/op.h"
+#include "ir/samples.h"
 #include "ir/target.h"
 
 enum pass_kind {
@@ -32,6 +33,8 @@ struct pass_option_spec {
 /* What the world gives to passes; all of it may be missing but `target`, which assign needs. */
 struct pass_env {
     const struct target *target;
+    const struct sample_source *data; /* the user's samples, NULL if there are none (see passes/replay.h) */
+    const struct progress *progress;
 };
 
 struct pass_options {

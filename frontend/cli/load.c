@@ -1,5 +1,6 @@
 #include "frontend/cli/load.h"
 
+#include "frontend/cli/data.h"
 #include "frontend/onnx/import.h"
 #include "frontend/read.h"
 #include "frontend/tensorfile/npy.h"
@@ -342,8 +343,14 @@ enum exit_code run_passes(struct invocation *inv, struct module *m, const char *
                                    .want_changed = option_given(inv, "print-after-change"),
                                    .verify_each = option_given(inv, "verify-each"),
                                    .limit = limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit};
-    struct pass_env env = {.target = target};
+    struct data_file *data = NULL;
+    const char *path = option_text(inv, "data", NULL);
+    if (path && data_open(path, m, &inv->diag, &data) != STATUS_OK) return EXIT_INPUT;
+    struct progress_bar bar = {0};
+    struct progress progress = {progress_report, &bar};
+    struct pass_env env = {.target = target, .data = data ? data_samples(data) : NULL, .progress = &progress};
     enum status status = limit == 0 ? STATUS_OK : pipeline_run(m, passes, &env, &hooks, &inv->diag);
+    data_close(data);
     if (option_given(inv, "remarks")) diag_print_remarks(&inv->diag, stderr);
     return status == STATUS_OK ? EXIT_OK : EXIT_INPUT;
 }

@@ -210,6 +210,59 @@ enum status npy_read_source(struct npy_source source, struct loc loc, const char
     return status;
 }
 
+/* -- piece by piece -- */
+struct npy_stream {
+    struct reader r;
+    struct header h;
+    char *what;
+    int64_t left; /* elements not read yet */
+};
+
+enum status npy_stream_open(struct npy_source source, struct loc loc, const char *what, struct diag *diag,
+                            struct npy_stream **out) {
+    struct npy_stream *s = xcalloc(1, sizeof *s);
+    size_t length = strlen(what) + 1;
+    s->what = memcpy(xmalloc(length), what, length);
+    s->r = (struct reader){source, loc, s->what, diag, 0};
+    const struct tensor *shape = &s->h.shape;
+    enum status status = read_header(&s->r, &s->h);
+    if (status == STATUS_OK && !tensor_shape_ok(shape->elem, shape->rank, shape->dim))
+        status = fail(&s->r, "the shape's byte count overflows");
+    if (status == STATUS_OK && tensor_bytes(shape) > source.size - s->r.taken)
+        status = fail(&s->r, "the shape needs %zu bytes of elements, the file has %" PRIu64,
+                      tensor_bytes(shape), source.size - s->r.taken);
+    if (status == STATUS_OK && s->h.fortran && shape->rank > 1)
+        status = fail(&s->r, "a column-major array cannot be read piece by piece; save it in C order");
+    if (status == STATUS_OK) s->left = tensor_count(shape);
+    if (status != STATUS_OK) {
+        npy_stream_close(s);
+        s = NULL;
+    }
+    *out = s;
+    return status;
+}
+
+const struct tensor *npy_stream_shape(const struct npy_stream *s) {
+    return &s->h.shape;
+}
+
+enum status npy_stream_read(struct npy_stream *s, int64_t count, void *to) {
+    size_t width = elem_bytes(s->h.shape.elem), bytes = (size_t)count * width;
+    check(count <= s->left);
+    TRY(take(&s->r, to, bytes));
+    s->left -= count;
+    if (s->h.shape.elem == ELEM_bool && !file_bools_ok(to, bytes))
+        return fail(&s->r, "a bool that is neither 0 nor 1");
+    if (s->h.big_endian) file_swap_bytes(to, bytes / width, width);
+    return STATUS_OK;
+}
+
+void npy_stream_close(struct npy_stream *s) {
+    if (!s) return;
+    free(s->what);
+    free(s);
+}
+
 static size_t read_view(void *ctx, unsigned char *to, size_t size) {
     struct file_view *left = ctx;
     if (size > left->size) size = left->size;

@@ -23,6 +23,16 @@ MUST_USE enum status npy_read(const char *path, struct diag *diag, struct tensor
 MUST_USE enum status npy_read_source(struct npy_source source, struct loc loc, const char *what,
                                      struct diag *diag, struct tensor *out);
 
+/* An array read piece by piece, so that it may be larger than memory. It must be row-major (an error
+ * otherwise). */
+struct npy_stream;
+MUST_USE enum status npy_stream_open(struct npy_source source, struct loc loc, const char *what,
+                                     struct diag *diag, struct npy_stream **out);
+const struct tensor *npy_stream_shape(const struct npy_stream *s); /* element type and extents, no data */
+/* The next `count` elements, in host byte order. */
+MUST_USE enum status npy_stream_read(struct npy_stream *s, int64_t count, void *to);
+void npy_stream_close(struct npy_stream *s); /* accepts NULL; the source stays open */
+
 /* Version 1.0, C order, little endian; bf16 is written as V2. */
 MUST_USE enum status npy_write(const char *path, const struct tensor *tensor, struct diag *diag);
 /* The bytes before the elements in such a file: a multiple of 64. */

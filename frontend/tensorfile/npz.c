@@ -1,7 +1,5 @@
 #include "frontend/tensorfile/npz.h"
 
-#include "frontend/tensorfile/npy.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +119,24 @@ enum status npz_read(struct npz *npz, uint32_t index, struct diag *diag, struct 
     zip_fclose(file);
     str_free(&what);
     return status;
+}
+
+enum status npz_source_open(struct npz *npz, uint32_t index, struct diag *diag, struct npy_source *out) {
+    const struct entry *entry = &npz->entries.at[index];
+    zip_file_t *file = zip_fopen_index(npz->zip, index, 0);
+    *out = (struct npy_source){0};
+    if (!file) return diag_error(diag, npz->loc, "entry '%s': %s", entry->name, zip_strerror(npz->zip));
+    *out = (struct npy_source){read_entry, file, entry->size};
+    return STATUS_OK;
+}
+
+void npz_source_close(struct npy_source *source) {
+    if (source->ctx) zip_fclose(source->ctx);
+    *source = (struct npy_source){0};
+}
+
+struct loc npz_loc(const struct npz *npz) {
+    return npz->loc;
 }
 
 void npz_close(struct npz *npz) {

@@ -6,6 +6,7 @@
 #ifndef ADZE_FRONTEND_TENSORFILE_NPZ_H
 #define ADZE_FRONTEND_TENSORFILE_NPZ_H
 
+#include "frontend/tensorfile/npy.h"
 #include "frontend/tensorfile/tensorfile.h"
 #include "ir/base/file.h"
 
@@ -17,6 +18,11 @@ const char *npz_name(const struct npz *npz, uint32_t index);                    
 bool npz_find(const struct npz *npz, const char *name, uint32_t *out);            /* false: no such array */
 MUST_USE enum status npz_read(struct npz *npz, uint32_t index, struct diag *diag, /* the caller owns it */
                               struct tensor *out);
+/* An entry's bytes as they unpack, for npy_stream_open; several may be open at a time. */
+MUST_USE enum status npz_source_open(struct npz *npz, uint32_t index, struct diag *diag,
+                                     struct npy_source *out);
+void npz_source_close(struct npy_source *source); /* accepts a zeroed one */
+struct loc npz_loc(const struct npz *npz);
 void npz_close(struct npz *npz); /* accepts NULL */
 
 /* Writes the arrays in the given order, stored, all of the same date: equal arguments give equal bytes. Names
