@@ -146,7 +146,7 @@ static void default_stride(void) {
 static void refused(void) {
     const char *x = "f32[n, 3, 8, w]";
     CHECK_TEXT(op_infer_text(OP_maxpool2d, &x, 1, (struct attr[]){INTS(window, 2, 2)}, 1),
-               "f32[n, 3, 4, ((w) / (2))]");
+               "f32[n, 3, 4, w / 2]");
     CHECK_TEXT(op_infer_text(OP_maxpool2d, &x, 1, (struct attr[]){INTS(window, 9, 2)}, 1),
                "maxpool2d: a window of extent 9 does not fit into an extent of 8 (padding 0 + 0)");
     CHECK_TEXT(
