@@ -167,8 +167,27 @@ static enum status rebuild(struct fuser *f) {
     return status;
 }
 
+/* A fuse has operands: where an op has nothing but literals, the first one becomes a weight. */
+static void literals_to_weights(struct module *m) {
+    const struct region *root = region_get(m, m->root);
+    for (uint32_t i = 0; i < root->ops.count; i++) {
+        struct op *op = op_get(m, root->ops.at[i]);
+        uint32_t literals = 0, others = 0;
+        for (uint32_t k = 0; k < op->operand_count; k++)
+            if (op->operand[k].i)
+                *(value_get(m, op->operand[k])->kind == VALUE_LITERAL ? &literals : &others) += 1;
+        if (others || !literals || !(is_pointwise(op) || is_anchor(op))) continue;
+        uint32_t first = 0;
+        while (!op->operand[first].i) first++;
+        weight_id w =
+            module_add_weight(m, "constant", tensor_copy(value_constant(m, op->operand[first])), op->loc);
+        op->operand[first] = module_parameter(m, w);
+    }
+}
+
 enum status pass_fuse(struct module *m, const struct pass_options *options, struct diag *diag) {
     (void)options;
+    literals_to_weights(m);
     struct fuser f = {.m = m, .diag = diag};
     (void)vec_push(&f.groups);
     f.group_of_op = xcalloc(m->ops.count, sizeof *f.group_of_op);
