@@ -135,7 +135,7 @@ static void apply(struct assigner *a) {
     struct module *m = a->m;
     struct region *root = region_get(m, m->root);
     op_id *ops = xmalloc((a->count + 1) * sizeof *ops);
-    memcpy(ops, root->ops.at, a->count * sizeof *ops);
+    if (a->count) memcpy(ops, root->ops.at, a->count * sizeof *ops);
     vec_clear(&root->ops);
     struct builder b = builder_at_end(m, m->root, a->diag);
     for (uint32_t i = 0; i < a->count; i++) {

@@ -141,7 +141,7 @@ static enum status rebuild(struct fuser *f) {
     uint32_t n = root->ops.count;
     op_id *old = xmalloc(n * sizeof *old), *sorted = xmalloc(n * sizeof *sorted);
     uint32_t *start = xcalloc(f->groups.count + 1, sizeof *start);
-    memcpy(old, root->ops.at, n * sizeof *old);
+    if (n) memcpy(old, root->ops.at, n * sizeof *old);
     for (uint32_t g = 1, at = 0; g < f->groups.count; g++) start[g] = at, at += f->groups.at[g].members;
     uint32_t *fill = xmalloc((f->groups.count + 1) * sizeof *fill);
     memcpy(fill, start, (f->groups.count + 1) * sizeof *fill);

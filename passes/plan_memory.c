@@ -107,7 +107,7 @@ static int by_offset(const void *a, const void *b) {
 }
 
 static uint64_t place_all(struct life *lives, uint32_t count) {
-    qsort(lives, count, sizeof *lives, by_size);
+    if (count) qsort(lives, count, sizeof *lives, by_size);
     const struct life **busy = xmalloc((count + 1) * sizeof *busy);
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
