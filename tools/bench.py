@@ -135,7 +135,7 @@ def compile_table(results):
             yield f"| {result.title} | {made.seconds:.1f} | {made.peak_bytes / 2**20:.0f} | {size:.1f} | {result.error:.1e} |"
 
 
-def report(results, about, command):
+def report(results, about, command, busy):
     import onnxruntime
 
     cpu, isa, gmacs = about
@@ -145,6 +145,8 @@ def report(results, about, command):
     yield "default optimisations ran beside it in the same run, on the same model and input; outputs were compared first, rounds"
     yield "alternate, the least time counts. *Of peak* is the share of the multiply-adds that so many cores can do at most:"
     yield f"a loop of nothing else made {gmacs:.1f} thousand million a second on one core in this run."
+    if busy:
+        yield "The machine did other work meanwhile: times are the CPU time of the calling thread, which did all the work."
     yield ""
     yield from speed_table(results, gmacs)
     yield ""
@@ -181,7 +183,7 @@ def main():
         results.append(result)
         for line in [row(result, timing, about[2]) for timing in result.timings] or [f"{name}: {result.failure}"]:
             print(line, flush=True)
-    text = "\n".join(report(results, about, " ".join(["./dev bench", *sys.argv[1:]]))) + "\n"
+    text = "\n".join(report(results, about, " ".join(["./dev bench", *sys.argv[1:]]), arguments.busy)) + "\n"
     output = arguments.output or (None if arguments.models else OUTPUT)
     if output:
         pathlib.Path(output).parent.mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ import numpy as np
 
 from tools import demo, minilm_reference, retrieval_data
 
-count = 40
+count = 24
 recall, rank, sides = demo.retrieval(count)
 exact = minilm_reference.MiniLM(dtype=np.float64)
 pairs = retrieval_data.packages()[:count]

@@ -9,7 +9,7 @@ from tools import minilm_reference, retrieval_data
 points = np.linspace(-7, 7, 10001)
 assert np.abs(minilm_reference.erf(points) - [math.erf(x) for x in points]).max() < 1e-15
 
-pairs = retrieval_data.packages()[:60]
+pairs = retrieval_data.packages()[:32]
 queries = retrieval_data.tokenize(short for short, _ in pairs)
 documents = retrieval_data.tokenize(long for _, long in pairs)
 assert queries[0].shape == (len(pairs), 128)
