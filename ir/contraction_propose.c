@@ -161,7 +161,7 @@ static uint32_t propose_depthwise(const struct conv_problem *p, const struct tar
 }
 
 /* Rows of b that lie this many elements apart are better packed, when enough lines of a read them. */
-enum { MATMUL_UNROLL = 8, FAR_COLUMNS = 512, PACKED_FOR_LINES = 4 };
+enum { MATMUL_UNROLL = 8, ROW_PANEL = 32, FAR_COLUMNS = 512, PACKED_FOR_LINES = 4 };
 
 static uint32_t propose_matmul(const struct matmul_problem *p, const struct target *target,
                                struct proposal *out, uint32_t room) {
@@ -169,8 +169,9 @@ static uint32_t propose_matmul(const struct matmul_problem *p, const struct targ
     uint32_t lanes = target_lanes(target), count = 0;
     /* Rows whose distance is a multiple of 2 KiB share a few sets of L1: no more of them than it has ways. */
     uint32_t most_mr = p->k % 512 == 0 ? 6 : MOST_POINTS;
-    /* A single row is bound by streaming the weights: wide panels, so that many loads are on their way. */
-    uint32_t most_nv = p->m == 1 ? 8 : MOST_VECTORS;
+    /* A single row is bound by streaming the weights: two lines of them a step keep the memory busy, and
+     * narrow panels make items for many workers. */
+    uint32_t most_nv = p->m == 1 ? max_u32(2, ROW_PANEL / lanes) : MOST_VECTORS;
     uint32_t n = register_tiles(target, p->m, p->n, most_mr, most_nv, false, tiles, 4);
     double outer = 1;
     for (uint32_t i = 0; i < p->n_outer; i++) outer *= p->outer[i].trips;
