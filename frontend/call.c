@@ -172,7 +172,6 @@ static enum status finish_op(struct elab *e, struct scope *scope, struct loc loc
 
 struct op_call {
     const struct op_info *info;
-    enum op_kind kind;
     struct operand *operands;
     uint32_t count, most; /* operands so far, and room */
     struct attr *attrs;
@@ -241,7 +240,7 @@ static enum status argument(struct elab *e, struct scope *scope, struct op_call 
 
 static enum status call_op(struct elab *e, struct scope *scope, const struct ast_expr *expr,
                            enum op_kind kind, struct names names, struct results *out) {
-    struct op_call call = {.info = op_info(kind), .kind = kind};
+    struct op_call call = {.info = op_info(kind)};
     uint32_t n = 0;
     for (const struct ast_arg *a = expr->call.of.args.first; a; a = a->next) n++;
     call.most = op_info_operands(call.info, NULL);

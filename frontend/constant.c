@@ -133,7 +133,7 @@ enum status constant_dim(struct elab *e, const struct constant *c, dim_id *out) 
         (void)map_put_str(&e->symbols, c->word, NULL);
     }
     *out = dim_symbol(&e->m->types, c->word, 0, DIM_MAX);
-    return STATUS_OK;
+    return out->i ? STATUS_OK : diag_error(e->diag, c->loc, "the name of a symbol is too long");
 }
 
 static bool is_number(const struct constant *c) {

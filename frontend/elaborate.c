@@ -215,8 +215,8 @@ static enum status run_dim(struct elab *e, struct scope *scope, const struct ast
     (void)map_put_str(&e->symbols, name, &is_new);
     if (!is_new)
         return diag_error(e->diag, stmt->dim.name.loc, "dimension '%s' is declared or used already", name);
-    (void)dim_symbol(&e->m->types, name, lo, hi);
-    return STATUS_OK;
+    dim_id symbol = dim_symbol(&e->m->types, name, lo, hi);
+    return symbol.i ? STATUS_OK : diag_error(e->diag, stmt->dim.name.loc, "the name of a symbol is too long");
 }
 
 static enum status run_model(struct elab *e, struct scope *scope, const struct ast_stmt *stmt) {

@@ -118,7 +118,7 @@ struct elab {
     bool declaring; /* in the type of an input: unknown names are new symbols */
     bool stopped;   /* a limit was hit, or there were errors enough */
     uint64_t steps, steps_allowed;
-    uint32_t nested, files;
+    uint32_t nested;
     int64_t made_bytes;
 };
 

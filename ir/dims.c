@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum { MAX_TERMS = 16, MAX_FACTORS = DIM_FACTORS };
+/* Of the tree that a dimension prints as: divisions nest, and a walk meets what is shared again and again. */
+enum { MAX_SIZE = 500 };
 
 /* atom[]: sorted node ids of symbols and divisions, 0-padded at the end. */
 struct dim_term {
@@ -21,6 +23,7 @@ struct dim_node {
     int64_t lo, hi;
     const char *symbol;
     dim_id dividend, divisor;
+    uint32_t size;  /* symbols and operators, shared ones as often as they are used */
     uint32_t count; /* terms, sorted by atoms; the constant term first */
     struct dim_term term[MAX_TERMS];
 };
@@ -73,6 +76,16 @@ static bool polynomial_bounds(const struct types *types, struct dim_node *n) {
     return true;
 }
 
+/* Sets the size; false if the dimension is too large to work with. */
+static bool size_ok(const struct types *types, struct dim_node *n) {
+    n->size = 1;
+    if (n->kind == DIM_DIVISION) n->size += node(types, n->dividend)->size + node(types, n->divisor)->size;
+    for (uint32_t t = 0; t < n->count; t++)
+        for (int f = 0; f < MAX_FACTORS && n->term[t].atom[f]; f++)
+            n->size += node(types, (dim_id){n->term[t].atom[f]})->size;
+    return n->size <= MAX_SIZE;
+}
+
 /* Sorts, merges equal monomials, drops zeros; a single atom with coefficient 1 is the atom itself. */
 static dim_id finish(struct types *types, struct dim_term *terms, uint32_t count) {
     qsort(terms, count, sizeof *terms, compare_terms);
@@ -90,7 +103,7 @@ static dim_id finish(struct types *types, struct dim_term *terms, uint32_t count
     if (n.count && !n.term[n.count - 1].coefficient) n.count--;
     if (n.count == 1 && n.term[0].coefficient == 1 && n.term[0].atom[0] && !n.term[0].atom[1])
         return (dim_id){n.term[0].atom[0]};
-    if (!polynomial_bounds(types, &n)) return NONE;
+    if (!polynomial_bounds(types, &n) || !size_ok(types, &n)) return NONE;
     return intern(types, &n, n.term, n.count * sizeof *n.term);
 }
 
@@ -111,7 +124,7 @@ dim_id dim_const(struct types *types, int64_t value) {
 }
 
 dim_id dim_symbol(struct types *types, const char *name, int64_t lo, int64_t hi) {
-    struct dim_node n = {.kind = DIM_SYMBOL, .lo = lo, .hi = hi};
+    struct dim_node n = {.kind = DIM_SYMBOL, .lo = lo, .hi = hi, .size = 1};
     char key[260] = "s";
     size_t length = strlen(name);
     if (length > sizeof key - 2) return NONE;
@@ -205,6 +218,7 @@ dim_id dim_floor_div(struct types *types, dim_id a, dim_id b) {
             hi = floor_div(x->hi, x->hi < 0 ? y->hi : y->lo);
     if (lo == hi) return dim_const(types, lo);
     struct dim_node n = {.kind = DIM_DIVISION, .lo = lo, .hi = hi, .dividend = a, .divisor = b};
+    if (!size_ok(types, &n)) return NONE;
     uint32_t key[3] = {UINT32_MAX, a.i, b.i};
     return intern(types, &n, key, sizeof key);
 }

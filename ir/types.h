@@ -90,8 +90,8 @@ void types_copy(struct types *to, const struct types *from);
 void types_free(struct types *types);
 
 /* -- dimensions. Values are >= 0 in shapes; expressions may pass through negative ones. The result is 0 when
- * an operand is 0, when a constant or a bound overflows 64 bits, or when the divisor may be zero or negative.
- * -- */
+ * an operand is 0, when a constant or a bound overflows 64 bits, when the divisor may be zero or negative, or
+ * when the expression gets too large. -- */
 dim_id dim_const(struct types *types, int64_t value);
 /* The same name gives the same symbol; bounds given again are intersected. Default bounds are [0, DIM_MAX].
  */
