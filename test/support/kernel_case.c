@@ -347,8 +347,15 @@ static void run_on(struct kernel_case *c, const char *cpu, op_id op, emit_fn *em
     jit_free(&jit);
 }
 
+static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+
+void kernel_next_cpu(struct kernel_case *c) {
+    static unsigned turn;
+    do c->only_cpu = cpus[turn++ % COUNT_OF(cpus)];
+    while (!jit_can_run(c->only_cpu));
+}
+
 void kernel_run(struct kernel_case *c, op_id op, emit_fn *emit) {
-    static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
     struct expected x;
     expect(c, op_get(c->m, op), &x);
     for (unsigned i = 0; i < COUNT_OF(cpus); i++) {

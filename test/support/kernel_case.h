@@ -47,6 +47,8 @@ value_id kernel_result(struct kernel_case *c, op_id op, uint32_t i);
 
 /* Emits, runs and compares. Failures are printed and counted in c->failures and kernel_failures. */
 void kernel_run(struct kernel_case *c, op_id op, emit_fn *emit);
+/* For cases of which there are many: each call limits the case to the next of the levels, in turn. */
+void kernel_next_cpu(struct kernel_case *c);
 /* True if the emitter declines (and says why). */
 bool kernel_declines(struct kernel_case *c, op_id op, emit_fn *emit);
 /* The kernel as assembly for a CPU ("x86-64-v3"); free with LLVMDisposeMessage. */

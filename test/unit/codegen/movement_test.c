@@ -13,6 +13,7 @@ static void run1(const char *name, enum elem elem, uint32_t rank, const int64_t 
     char text[96];
     snprintf(text, sizeof text, "%s %s", name, elem_name(elem));
     kernel_case_begin(&c, text);
+    if (elem != ELEM_f32) kernel_next_cpu(&c);
     value_id x = kernel_input_dims(&c, elem, rank, dims);
     uint32_t count = 0;
     const struct attr *list = attrs ? attrs(c.m, at, &count) : NULL;

@@ -12,6 +12,7 @@ static void test_op(enum op_kind kind, enum elem elem) {
     snprintf(name, sizeof name, "%s %s", info->name, elem_name(elem));
     struct kernel_case c;
     kernel_case_begin(&c, name);
+    if (elem != ELEM_f32) kernel_next_cpu(&c);
     c.specials = true;
     uint32_t required;
     uint32_t operands = op_info_operands(info, &required);
@@ -39,6 +40,7 @@ static void test_casts(void) {
             snprintf(name, sizeof name, "cast %s to %s", elem_name(from), elem_name(to));
             struct kernel_case c;
             kernel_case_begin(&c, name);
+            kernel_next_cpu(&c);
             c.specials = true;
             /* Range: some of it beyond the smaller integers. */
             if (elem_is_float(from)) c.low = -300, c.high = 300;

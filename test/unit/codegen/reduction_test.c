@@ -14,6 +14,7 @@ static void test_reduce(enum op_kind kind, enum elem elem, uint32_t rank, const 
     snprintf(name, sizeof name, "%s %s axes %x of rank %u, block %u", op_info(kind)->name, elem_name(elem),
              set, rank, block);
     kernel_case_begin(&c, name);
+    if (elem != ELEM_f32) kernel_next_cpu(&c);
     if (elem_is_float(elem)) c.low = 0.5, c.high = 1.5;
     if (kind == OP_reduce_max || kind == OP_reduce_min) c.low = c.high = 0, c.specials = elem_is_float(elem);
     if (kind == OP_reduce_prod && elem == ELEM_f16) c.relative = 0.05;
@@ -57,6 +58,7 @@ static void test_extreme(enum elem elem, int64_t axis, bool largest, bool last) 
     snprintf(name, sizeof name, "arg%s %s axis %lld", largest ? "max" : "min", elem_name(elem),
              (long long)axis);
     kernel_case_begin(&c, name);
+    if (elem != ELEM_f32) kernel_next_cpu(&c);
     c.specials = elem_is_float(elem);
     if (!elem_is_float(elem)) c.low = 0, c.high = 9;
     struct attr attrs[] = {attr_int(ATTR_axis, axis), attr_bool(ATTR_last, last)};
@@ -78,6 +80,7 @@ static void test_pool(enum op_kind kind, enum elem elem, uint32_t block, const i
              (long long)p[3], (long long)p[4], (long long)p[5], (long long)p[6], (long long)p[7],
              ceil_mode ? " ceil" : "", count_pad ? " count" : "");
     kernel_case_begin(&c, name);
+    if (block != 16) kernel_next_cpu(&c);
     value_id x = kernel_input(&c, elem, 4, 2, 20, (int)p[10], (int)p[11]);
     if (block) kernel_block(&c, x, block);
     struct attr attrs[] = {attr_ints(c.m, ATTR_window, p, 2),    attr_ints(c.m, ATTR_stride, p + 2, 2),
