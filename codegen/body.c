@@ -351,7 +351,7 @@ void body_eval(struct body *body, const struct body_point *point, LLVMValueRef *
     for (uint32_t i = 0; i < body->wanted.count; i++) out[i] = slot_register(body, body->wanted.at[i], point);
 }
 
-void body_store(struct body *body, const struct body_point *point, uint32_t i, LLVMValueRef value) {
+static void store_result(struct body *body, const struct body_point *point, uint32_t i, LLVMValueRef value) {
     struct access_point at = access_point(point);
     access_store(body->e, &body->frame, &body->stores.at[i].access, &at, value);
 }
@@ -360,5 +360,5 @@ void body_eval_store(struct body *body, const struct body_point *point) {
     LLVMValueRef out[MAX_RESULTS];
     check(body->wanted.count <= MAX_RESULTS && body->stores.count == body->wanted.count);
     body_eval(body, point, out);
-    for (uint32_t i = 0; i < body->wanted.count; i++) body_store(body, point, i, out[i]);
+    for (uint32_t i = 0; i < body->wanted.count; i++) store_result(body, point, i, out[i]);
 }

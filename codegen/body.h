@@ -23,7 +23,7 @@ struct body_request {
     /* Values of the body that the caller brings to every evaluation (a contraction's result); none: 0. */
     const value_id *seeds;
     uint32_t seed_count;
-    /* Values to compute; none (0): the results of the op, to be stored by body_store. */
+    /* Values to compute; none (0): the results of the op, for body_eval_store. */
     const value_id *wanted;
     uint32_t wanted_count;
 };
@@ -56,9 +56,8 @@ struct body_point {
 
 /* Computes the wanted values (or results) at a point, into out[]. */
 void body_eval(struct body *body, const struct body_point *point, LLVMValueRef *out);
-/* Stores result i of the op. Lanes past the logical extent of a padded layout are stored as zero. */
-void body_store(struct body *body, const struct body_point *point, uint32_t i, LLVMValueRef value);
-/* body_eval and body_store of all results. */
+/* Evaluates and stores all results of the op. Lanes past the logical extent of a padded layout are stored as
+ * zero. */
 void body_eval_store(struct body *body, const struct body_point *point);
 
 /* Merges storage dimensions of the frame that every operand and result walks alike, and drops those of extent

@@ -101,26 +101,6 @@ LLVMValueRef simd_lane(LLVMBuilderRef b, LLVMValueRef v, unsigned i) {
     return LLVMBuildExtractElement(b, v, index_constant(v, i), "");
 }
 
-LLVMValueRef simd_part(LLVMBuilderRef b, LLVMValueRef v, unsigned first, unsigned count) {
-    if (count == simd_lanes(LLVMTypeOf(v))) return v;
-    if (count == 1) return simd_lane(b, v, first);
-    int index[MAX_LANES];
-    for (unsigned i = 0; i < count; i++) index[i] = (int)(first + i);
-    return simd_shuffle(b, v, LLVMGetPoison(LLVMTypeOf(v)), index, count);
-}
-
-LLVMValueRef simd_join(LLVMBuilderRef b, LLVMValueRef lo, LLVMValueRef hi) {
-    unsigned half = simd_lanes(LLVMTypeOf(lo));
-    if (half == 1) {
-        LLVMValueRef v = LLVMGetPoison(simd_type(LLVMTypeOf(lo), 2));
-        v = LLVMBuildInsertElement(b, v, lo, index_constant(lo, 0), "");
-        return LLVMBuildInsertElement(b, v, hi, index_constant(lo, 1), "");
-    }
-    int index[MAX_LANES];
-    for (unsigned i = 0; i < 2 * half; i++) index[i] = (int)i;
-    return simd_shuffle(b, lo, hi, index, 2 * half);
-}
-
 LLVMValueRef simd_function(LLVMBuilderRef b) {
     return LLVMGetBasicBlockParent(LLVMGetInsertBlock(b));
 }

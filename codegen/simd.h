@@ -26,10 +26,8 @@ LLVMValueRef simd_i(LLVMTypeRef type, uint64_t value);
 LLVMValueRef simd_iota(LLVMTypeRef type, int64_t first, int64_t step);
 /* A scalar in every one of `lanes` lanes; the scalar itself for one. */
 LLVMValueRef simd_splat(LLVMBuilderRef b, LLVMValueRef scalar, unsigned lanes);
-/* Lane i, and lanes [first, first + count), and two vectors after one another. */
+/* Lane i. */
 LLVMValueRef simd_lane(LLVMBuilderRef b, LLVMValueRef v, unsigned i);
-LLVMValueRef simd_part(LLVMBuilderRef b, LLVMValueRef v, unsigned first, unsigned count);
-LLVMValueRef simd_join(LLVMBuilderRef b, LLVMValueRef lo, LLVMValueRef hi);
 /* Lanes of (x, y) by constant index; -1 is any. */
 LLVMValueRef simd_shuffle(LLVMBuilderRef b, LLVMValueRef x, LLVMValueRef y, const int *index, unsigned count);
 

@@ -107,11 +107,3 @@ LLVMValueRef vmath_float_to_int(LLVMBuilderRef b, LLVMValueRef x, unsigned bits,
     LLVMTypeRef overload[] = {simd_int_type(LLVMTypeOf(x), bits), LLVMTypeOf(x)};
     return simd_intrinsic(b, is_signed ? "llvm.fptosi.sat" : "llvm.fptoui.sat", overload, 2, &x, 1);
 }
-
-LLVMValueRef vmath_to_bool(LLVMBuilderRef b, LLVMValueRef x) {
-    LLVMTypeRef type = LLVMTypeOf(x), i8 = simd_int_type(type, 8);
-    bool is_int = LLVMGetTypeKind(simd_elem(type)) == LLVMIntegerTypeKind;
-    LLVMValueRef set = is_int ? LLVMBuildICmp(b, LLVMIntNE, x, simd_i(type, 0), "")
-                              : LLVMBuildFCmp(b, LLVMRealUNE, x, simd_f(type, 0), "");
-    return LLVMBuildZExt(b, set, i8, "");
-}

@@ -1,11 +1,13 @@
-/* Conversions between element types with the meaning that adze gives them on every target:
+/* Conversions between element types with the meaning that adze gives them on every target.
  *
- *   float -> narrower float   to nearest, ties to even; overflow to Inf; NaN stays a (quiet) NaN, f32 -> f16
- * keeping the upper bits of its payload float -> integer          towards zero; out of range saturates; NaN
- * is 0 integer -> integer        wraps integer -> float          to nearest, ties to even anything -> bool x
- * != 0 (so NaN is true); bool -> number: 0 or 1
+ * Float to narrower float: to nearest, ties to even; overflow gives Inf; NaN stays a quiet NaN, f32 to f16
+ * keeping the upper bits of its payload.
  *
- * f16 and bf16 are handed around as i16, bool as i8 holding 0 or 1. Scalars and vectors alike. */
+ * Float to integer: towards zero; out of range saturates; NaN gives 0.
+ *
+ * Integer to integer wraps; integer to float goes to nearest, ties to even.
+ *
+ * f16 and bf16 are handed around as i16. Scalars and vectors alike. */
 #ifndef ADZE_CODEGEN_VMATH_CONVERT_H
 #define ADZE_CODEGEN_VMATH_CONVERT_H
 
@@ -22,7 +24,5 @@ LLVMValueRef vmath_f32_to_bf16(LLVMBuilderRef b, LLVMValueRef x);
 LLVMValueRef vmath_f64_to_f32_odd(LLVMBuilderRef b, LLVMValueRef x);
 /* From float or double to the integer type of `bits` bits. */
 LLVMValueRef vmath_float_to_int(LLVMBuilderRef b, LLVMValueRef x, unsigned bits, bool is_signed);
-/* x != 0 as an i8. */
-LLVMValueRef vmath_to_bool(LLVMBuilderRef b, LLVMValueRef x);
 
 #endif
