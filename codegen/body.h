@@ -49,7 +49,8 @@ struct body_point {
      * body_needs may be NULL when the offset is given; the offset may be NULL when all coordinates are. */
     const LLVMValueRef *index;
     LLVMValueRef offset;
-    /* <lanes x i1>, or i1: the lanes that exist; NULL: all. Others are neither loaded nor stored. */
+    /* <lanes x i1>: the lanes that exist; NULL: all, as for one lane. Others are neither loaded nor stored.
+     */
     LLVMValueRef mask;
     const LLVMValueRef *seeds; /* one register for each seed */
 };
