@@ -71,6 +71,16 @@ static const struct op *constant_relayout(const struct module *m, value_id v) {
     return op->kind == OP_relayout && value_constant(m, op->operand[0]) ? op : NULL;
 }
 
+/* What a value that is nothing but views of a plain constant stands for; 0 for others. */
+static value_id viewed_constant(const struct module *m, value_id v) {
+    while (value_get(m, v)->kind == VALUE_RESULT) {
+        const struct op *op = op_get(m, value_get(m, v)->op);
+        if (!(op_info(op->kind)->traits & TRAIT_VIEW) || value_get(m, v)->type.layout.i) return (value_id){0};
+        v = op->operand[0];
+    }
+    return value_constant(m, v) && !value_get(m, v)->type.layout.i ? v : (value_id){0};
+}
+
 /* -- steps -- */
 static struct program_operand operand_of(struct compiler *c, value_id v) {
     struct module *m = c->m;
@@ -90,8 +100,11 @@ static struct program_operand operand_of(struct compiler *c, value_id v) {
     case PLACE_SCRATCH:
         return (struct program_operand){SPACE_SCRATCH, 0, place.offset};
     default:
-        bug("value %s has no place", value_get(m, v)->name);
+        break;
     }
+    value_id constant = viewed_constant(m, v);
+    if (!constant.i) bug("value %s has no place", value_get(m, v)->name);
+    return (struct program_operand){SPACE_WEIGHTS, 0, pack_constant(c, constant, (layout_id){0})};
 }
 
 static bool same_place(const struct module *m, value_id a, value_id b) {
@@ -105,8 +118,7 @@ static bool computes_nothing(const struct module *m, const struct op *op) {
     for (uint32_t i = 0; i < op->result_count; i++)
         empty = empty && type_count(&m->types, value_get(m, op->result[i])->type) == 0;
     if (empty) return true;
-    return op_info(op->kind)->traits & TRAIT_VIEW && value_get(m, op->operand[0])->kind != VALUE_LITERAL &&
-           same_place(m, op->operand[0], op->result[0]);
+    return op_info(op->kind)->traits & TRAIT_VIEW && same_place(m, op->operand[0], op->result[0]);
 }
 
 static emit_fn *const emitters[] = {emit_contraction, emit_attention, emit_pointwise,

@@ -287,9 +287,10 @@ static enum status eval_list(struct elab *e, const struct scope *scope, const st
 static enum status eval_path(struct elab *e, const struct scope *scope, const struct ast_expr *expr,
                              struct constant *out) {
     struct path path = resolve_path(e, scope, expr);
-    /* Symbols have a name space of their own: a value of the same name does not hide one. */
+    /* Symbols and keywords have name spaces of their own: a value of the same name does not hide one. */
     bool hides = (path.kind == PATH_VALUE || path.kind == PATH_BAD) && path.text;
-    if (hides && (e->declaring || map_get_str(&e->symbols, path.text))) path.kind = PATH_TEXT;
+    if (hides && (e->declaring || map_get_str(&e->symbols, path.text) || keyword_by_name(path.text)))
+        path.kind = PATH_TEXT;
     switch (path.kind) {
     case PATH_BAD:
         return STATUS_FAILED;

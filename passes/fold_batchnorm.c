@@ -185,6 +185,14 @@ static bool read_affine(const struct module *m, const struct op *op, const struc
     return false;
 }
 
+/* A batch norm whose numbers are not constant, in primitives. */
+static value_id take_apart(struct module *m, op_id id, struct diag *diag) {
+    struct op op = *op_get(m, id); /* building moves the array */
+    struct builder b = builder_before(m, id, diag);
+    value_id out = {0};
+    return op_info(op.kind)->expand(&b, &op, &out) == STATUS_OK ? out : (value_id){0};
+}
+
 enum status pass_fold_batchnorm(struct module *m, const struct pass_options *options, struct diag *diag) {
     (void)options;
     struct uses uses = {module_count_uses(m), m->values.count};
@@ -196,12 +204,15 @@ enum status pass_fold_batchnorm(struct module *m, const struct pass_options *opt
         struct op *op = op_get(m, id);
         for (uint32_t k = 0; k < op->operand_count; k++)
             while (op->operand[k].i < known && to[op->operand[k].i].i) op->operand[k] = to[op->operand[k].i];
-        struct affine a;
-        if (op->erased || !read_affine(m, op, &uses, &a)) continue;
+        struct affine a = {0};
+        bool affine = !op->erased && read_affine(m, op, &uses, &a);
+        if (op->erased || (!affine && op->kind != OP_batchnorm)) continue;
         uint32_t before = region_get(m, m->root)->ops.count;
-        const struct op *contraction = foldable(m, a.x, &uses);
+        const struct op *contraction = affine ? foldable(m, a.x, &uses) : NULL;
         if (contraction && op->kind == OP_batchnorm && channel_axis(m, contraction) != 1) contraction = NULL;
-        value_id v = contraction ? rebuild(m, id, contraction, &a, diag) : scale_and_shift(m, id, &a, diag);
+        value_id v = !affine       ? take_apart(m, id, diag)
+                     : contraction ? rebuild(m, id, contraction, &a, diag)
+                                   : scale_and_shift(m, id, &a, diag);
         affine_free(&a);
         if (!v.i) {
             status = STATUS_FAILED;

@@ -19,6 +19,8 @@ static const char *read_shape(const struct module *m, const struct op *op, struc
     int64_t x[MAX_RANK], y[MAX_RANK];
     const struct tensor *w = value_constant(m, op->operand[1]);
     if (!w) return "its weights are not constant";
+    bool has_bias = op->operand_count > 2 && op->operand[2].i;
+    if (has_bias && !value_constant(m, op->operand[2])) return "its bias is not constant";
     if (!type_static(&m->types, value_get(m, op->operand[0])->type, x)) return "a dimension is not known";
     if (!type_static(&m->types, value_get(m, op->result[0])->type, y)) return "a dimension is not known";
     *s = (struct shape){.spatial = op->kind == OP_conv_transpose2d ? 2 : 1,

@@ -116,8 +116,7 @@ static bool run(struct checker *c) {
         if (op->kind == OP_relayout && value_constant(c->m, op->operand[0]))
             continue; /* packed when compiled */
         if (!check_operands(c, op)) return false;
-        if (op->operand_count && op->operand[0].i && value_get(c->m, op->operand[0])->kind != VALUE_LITERAL &&
-            is_no_step(c, op)) {
+        if (op->operand_count && op->operand[0].i && is_no_step(c, op)) {
             c->owner_of[op->result[0].i] = c->owner_of[op->operand[0].i];
             continue;
         }

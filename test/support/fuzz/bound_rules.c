@@ -1,6 +1,7 @@
 /* Rules of the error analysis for all but pointwise ops. */
 #include "test/support/fuzz/bound.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +19,18 @@ static bool any_unsure(const struct bound_step *s) {
 /* -- sums -- */
 enum part { PART_SIZE, PART_SIZE_AND_ERROR, PART_UNKNOWN, PART_ONE };
 
-/* |x|, |x| + e, 1 where nothing is known and 0 elsewhere, or 1. */
+/* |x|, |x| + e, 1 where nothing is known and 0 elsewhere, or 1. NaN and infinities count as 0 in sizes: what
+ * they reach is not finite, and sure. */
 static struct tensor part_of(const struct bounded *b, enum part part) {
     struct tensor t = tensor_copy(&b->value);
     for (int64_t i = 0, n = tensor_count(&t); i < n; i++) {
-        double size = fabs(tensor_get_f64(&t, i));
+        double size = fabs(tensor_get_f64(&t, i)), part_value = 1;
         bool unknown = isinf(b->error[i]);
-        double with_error = unknown || !isfinite(size) ? size : size + b->error[i];
-        tensor_set_f64(&t, i,
-                       part == PART_SIZE             ? size
-                       : part == PART_SIZE_AND_ERROR ? with_error
-                       : part == PART_UNKNOWN        ? unknown
-                                                     : 1);
+        if (!isfinite(size)) size = 0;
+        if (part == PART_SIZE) part_value = size;
+        if (part == PART_SIZE_AND_ERROR) part_value = unknown ? size : size + b->error[i];
+        if (part == PART_UNKNOWN) part_value = unknown;
+        tensor_set_f64(&t, i, part_value);
     }
     return t;
 }
@@ -68,9 +69,40 @@ static void spread_unknown(const struct bound_step *s, uint32_t operand) {
     tensor_free(&bias);
 }
 
+static bool any_outside(const struct tensor *t, double least, double most) {
+    for (int64_t i = 0, n = tensor_count(t); i < n; i++) {
+        double size = fabs(tensor_get_f64(t, i));
+        if (size != 0 && !(size >= least && size <= most)) return true;
+    }
+    return false;
+}
+
+static bool is_padded(const struct op *op) {
+    uint32_t n;
+    bool padded = false;
+    if (!op_info_attr(op_info(op->kind), ATTR_pad)) return false;
+    const int64_t *pad = op_ints(op, ATTR_pad, &n);
+    for (uint32_t i = 0; i < n; i++) padded = padded || pad[i];
+    return padded;
+}
+
+/* Where the order of the operations decides: products of many sizes; and padding, which an infinite weight
+ * turns into NaN if it is multiplied and not skipped. Transposed convolutions may pad their kernels too. */
+static bool order_decides(const struct bound_step *s) {
+    if (s->op->kind == OP_reduce_prod) return any_outside(&s->in[0]->value, 1e-6, 1e6);
+    bool transposed = s->op->kind == OP_conv_transpose1d || s->op->kind == OP_conv_transpose2d;
+    if (transposed && any_outside(&s->in[0]->value, 0, DBL_MAX)) return true;
+    bool kernel = op_info(s->op->kind)->class == CLASS_CONTRACTION && is_padded(s->op);
+    return kernel && any_outside(&s->in[1]->value, 0, DBL_MAX);
+}
+
 void bound_sum(const struct bound_step *s, double terms) {
     if (!elem_is_float(s->elem)) {
         if (any_unsure(s)) all_unknown(s->out);
+        return;
+    }
+    if (order_decides(s)) {
+        all_unknown(s->out);
         return;
     }
     struct tensor size = eval_parts(s, PART_SIZE, UINT32_MAX, PART_SIZE);
@@ -80,9 +112,8 @@ void bound_sum(const struct bound_step *s, double terms) {
     for (int64_t i = 0, n = tensor_count(&size); i < n; i++) {
         double a = tensor_get_f64(&size, i), b = tensor_get_f64(&with_error, i);
         double *e = &s->out->error[i];
-        if (!isfinite(tensor_get_f64(&s->out->value, i)))
-            continue; /* for sure, unless told otherwise below */
-        *e = b - a + (relative + 0x1p-50) * b + (terms + 1) * bound_tiny(s->elem);
+        if (isfinite(tensor_get_f64(&s->out->value, i))) /* else it is sure, unless told otherwise below */
+            *e = b - a + (relative + 0x1p-50) * b + (terms + 1) * bound_tiny(s->elem);
         if (b * terms > 1e38 && s->elem != ELEM_f64) *e = INFINITY; /* a sum on the way may overflow */
     }
     tensor_free(&size);

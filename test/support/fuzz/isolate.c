@@ -98,7 +98,7 @@ struct fuzz_outcome fuzz_isolated(const struct module *m, const struct fuzz_conf
     if (pid < 0) bug("no process: %s", strerror(errno));
     if (!pid) {
         close(ends[0]);
-        if (!freopen(said, "w", stderr)) _exit(1);
+        if (!freopen(said, "w", stderr) || setvbuf(stderr, NULL, _IONBF, 0)) _exit(1);
         child(m, &own, ends[1]);
     }
     close(ends[1]);
