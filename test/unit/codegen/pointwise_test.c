@@ -1,9 +1,10 @@
 /* Pointwise kernels: every op on every element type it takes, broadcasts of all sides, layouts, tails, long
  * chains. */
+#include "test/support/jit.h"
 #include "test/support/kernel_case.h"
 #include "test/support/unit.h"
 
-#include <math.h>
+#include <string.h>
 
 /* Operand element types of a pointwise op by name of the operand; `where` picks between any. */
 static void test_op(enum op_kind kind, enum elem elem) {
@@ -162,7 +163,60 @@ static void test_literals(void) {
     kernel_case_end(&c);
 }
 
+/* -- targets that cannot be run here: no op may become a call there either -- */
+
+static void emit_for(struct jit *jit, const struct target *target, enum op_kind kind, enum elem elem) {
+    struct kernel_case c;
+    kernel_case_begin(&c, op_info(kind)->name);
+    uint32_t required, n = op_info_operands(op_info(kind), &required);
+    value_id x[3];
+    for (uint32_t i = 0; i < n; i++) x[i] = kernel_input(&c, elem, 2, 3, 41);
+    if (kind == OP_where) x[0] = kernel_input(&c, ELEM_bool, 2, 3, 41);
+    struct emit e = {.context = jit->context,
+                     .module = jit->module,
+                     .builder = jit->builder,
+                     .target = target,
+                     .m = c.m,
+                     .diag = &c.diag};
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", op_info(kind)->name, elem_name(elem));
+    struct kernel kernel;
+    const char *why_not = NULL;
+    CHECK(emit_pointwise(&e, kernel_op_with(&c, kind, x, n, NULL, 0), name, &kernel, &why_not) == EMIT_DONE);
+    kernel_case_end(&c);
+}
+
+static void test_no_calls(const char *name, const char *triple, const char *cpu, const char *features,
+                          const char *call) {
+    const elem_set some = ELEM_BIT(ELEM_f32) | ELEM_BIT(ELEM_f64) | ELEM_BIT(ELEM_f16) | ELEM_BIT(ELEM_i64) |
+                          ELEM_BIT(ELEM_u8) | ELEM_BIT(ELEM_bool);
+    struct diag diag = {0};
+    struct target target;
+    CHECK(target_parse(name, &diag, &target) == STATUS_OK);
+    struct jit jit;
+    jit_init(&jit, "x86-64-v3");
+    for (enum op_kind kind = OP_NONE + 1; kind < OP_COUNT; kind++) {
+        const struct op_info *info = op_info(kind);
+        if (info->class != CLASS_POINTWISE || kind == OP_cast) continue;
+        for (enum elem elem = ELEM_NONE + 1; elem < ELEM_COUNT; elem++)
+            if (elem_in(elem, info->elems & some)) emit_for(&jit, &target, kind, elem);
+    }
+    char *assembly = jit_assembly(&jit, triple, cpu, features);
+    for (const char *p = assembly; (p = strstr(p, call)); p++) {
+        const char *callee = p + strlen(call);
+        if (strncmp(callee, "vmath.", 6) == 0) continue;
+        fprintf(stderr, "%s calls %.*s\n", name, (int)strcspn(callee, "\n"), callee);
+        CHECK(!"no calls");
+    }
+    LLVMDisposeMessage(assembly);
+    jit_free(&jit);
+    diag_free(&diag);
+}
+
 int main(void) {
+    test_no_calls("aarch64", "aarch64-linux-gnu", "generic", "", "\tbl\t");
+    test_no_calls("riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+v", "\tcall\t");
+    test_no_calls("wasm32", "wasm32-unknown-unknown", "generic", "+simd128", "\tcall\t");
     test_broadcast();
     test_literals();
     test_single_tails();
