@@ -62,32 +62,8 @@ LLVMValueRef simd_load(LLVMBuilderRef b, LLVMTypeRef type, LLVMValueRef address,
     return call;
 }
 
-/* The one lane that a constant mask has; -1 if it has none, several, or is no constant. */
-static int only_lane(LLVMValueRef mask) {
-    int found = -1;
-    if (!LLVMIsConstant(mask)) return -1;
-    for (unsigned i = 0, n = simd_lanes(LLVMTypeOf(mask)); i < n; i++) {
-        LLVMValueRef lane = LLVMGetAggregateElement(mask, i);
-        if (!lane || !LLVMIsAConstantInt(lane)) return -1;
-        if (!LLVMConstIntGetZExtValue(lane)) continue;
-        if (found >= 0) return -1;
-        found = (int)i;
-    }
-    return found;
-}
-
-/* A masked store of one lane that was truncated before is not left to LLVM: its x86 backend (22) makes a
- * scalar store of the lane as wide as it was. */
 void simd_store(LLVMBuilderRef b, LLVMValueRef value, LLVMValueRef address, LLVMValueRef mask) {
     LLVMTypeRef type = LLVMTypeOf(value);
-    int lane = mask ? only_lane(mask) : -1;
-    if (lane >= 0) {
-        LLVMValueRef at =
-            simd_address(b, simd_elem(type), address,
-                         simd_i(LLVMInt64TypeInContext(LLVMGetTypeContext(type)), (unsigned)lane));
-        simd_store(b, simd_lane(b, value, (unsigned)lane), at, NULL);
-        return;
-    }
     if (!mask) {
         LLVMSetAlignment(LLVMBuildStore(b, value, address), elem_align(type));
         return;
