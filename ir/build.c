@@ -15,6 +15,11 @@ struct builder builder_before(struct module *m, op_id op, struct diag *diag) {
     return (struct builder){m, o->region, at, o->loc, diag};
 }
 
+struct builder builder_at(struct module *m, uint32_t position, struct diag *diag) {
+    struct loc loc = op_get(m, region_get(m, m->root)->ops.at[position])->loc;
+    return (struct builder){m, m->root, position, loc, diag};
+}
+
 static void place(struct builder *b, op_id op) {
     struct region *r = region_get(b->m, b->region);
     *vec_push(&r->ops) = op;

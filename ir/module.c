@@ -70,18 +70,23 @@ static bool name_taken(const struct module *m, region_id region, const char *nam
     return module_find_value(m, name).i != 0;
 }
 
-/* Fresh names count up from the number kept with the wanted name, so a thousand `relu` take no quadratic
- * search. */
+/* The number that was last appended to a wanted name: fresh names count up from it, so a thousand `relu` take
+ * no quadratic search. Kept in the map of the names, under a key that starts with a NUL, which no name has in
+ * it. */
+static uint32_t *last_number(struct map *names, region_id region, const char *wanted) {
+    char key[160] = {0};
+    int length = 1 + snprintf(key + 1, sizeof key - 1, "%u %.120s", region.i, wanted);
+    return map_put(names, key, (size_t)length, NULL);
+}
+
 const char *module_fresh_name(struct module *m, region_id region, const char *wanted) {
     if (!wanted || !*wanted) wanted = "v";
     if (!name_taken(m, region, wanted)) return arena_strdup(&m->arena, wanted);
-    char key[160] = {0}; /* starts with a NUL, which no name has in it */
-    int length = 1 + snprintf(key + 1, sizeof key - 1, "%u %.120s", region.i, wanted);
-    uint32_t *next = map_put(&m->value_names, key, (size_t)length, NULL);
-    for (uint32_t n = *next + 1;; n++) {
+    uint32_t *last = last_number(&m->value_names, region, wanted);
+    for (uint32_t n = *last + 1;; n++) {
         const char *name = arena_printf(&m->arena, "%s.%u", wanted, n);
         if (name_taken(m, region, name)) continue;
-        *next = n;
+        *last = n;
         return name;
     }
 }
@@ -145,8 +150,9 @@ weight_id module_find_weight(const struct module *m, const char *name) {
 
 weight_id module_add_weight(struct module *m, const char *name, struct tensor tensor, struct loc loc) {
     const char *fresh = arena_strdup(&m->arena, name);
-    for (uint32_t n = 1; module_find_weight(m, fresh).i; n++)
-        fresh = arena_printf(&m->arena, "%s.%u", name, n);
+    while (module_find_weight(m, fresh).i)
+        fresh =
+            arena_printf(&m->arena, "%s.%u", name, ++*last_number(&m->weight_names, (region_id){0}, name));
     *vec_push(&m->weights) = (struct weight){.name = fresh, .tensor = tensor, .loc = loc};
     *map_put_str(&m->weight_names, fresh, NULL) = m->weights.count - 1;
     return (weight_id){m->weights.count - 1};

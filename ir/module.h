@@ -248,6 +248,8 @@ struct builder {
 struct builder builder_at_end(struct module *m, region_id region, struct diag *diag);
 struct builder builder_before(struct module *m, op_id op,
                               struct diag *diag); /* linear search for the position */
+/* The same for an op of the root that stands at `position`. */
+struct builder builder_at(struct module *m, uint32_t position, struct diag *diag);
 
 /* Adds an op: attributes not given get their defaults; result types come from shape inference. Returns 0
  * after an error diagnostic (operand count, element types, shapes, attribute values). `names` (one per

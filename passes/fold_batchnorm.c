@@ -118,16 +118,14 @@ static int64_t output_channels(const struct op *op, const struct tensor *w) {
     return transposed ? w->dim[1] * op_int(op, ATTR_groups) : w->dim[0];
 }
 
-static value_id folded_weight(struct module *m, const struct op *op, const struct affine *a) {
-    const struct value *v = value_get(m, op->operand[1]);
+static struct tensor folded_weight(const struct module *m, const struct op *op, const struct affine *a) {
     struct tensor t = tensor_copy(value_constant(m, op->operand[1]));
     for (int64_t i = 0; a->scale && i < tensor_count(&t); i++)
         tensor_set_f64(&t, i, tensor_get_f64(&t, i) * a->scale[output_channel(op, &t, i, a->channels)]);
-    return module_parameter(m,
-                            module_add_weight(m, v->kind == VALUE_LITERAL ? "folded" : v->name, t, v->loc));
+    return t;
 }
 
-static value_id folded_bias(struct module *m, const struct op *op, const struct affine *a) {
+static struct tensor folded_bias(const struct module *m, const struct op *op, const struct affine *a) {
     bool has = op->operand_count > 2 && op->operand[2].i;
     const struct tensor *old = has ? value_constant(m, op->operand[2]) : NULL;
     struct tensor t = tensor_new(value_constant(m, op->operand[1])->elem, 1, &a->channels);
@@ -135,24 +133,49 @@ static value_id folded_bias(struct module *m, const struct op *op, const struct 
         tensor_set_f64(&t, c,
                        (old ? tensor_get_f64(old, c) : 0) * (a->scale ? a->scale[c] : 1) +
                            (a->shift ? a->shift[c] : 0));
-    const char *name = has && value_get(m, op->operand[2])->kind == VALUE_PARAMETER
-                           ? value_get(m, op->operand[2])->name
-                           : NULL;
-    if (!name) name = arena_printf(&m->arena, "%s.bias", value_get(m, op->operand[1])->name);
-    return module_parameter(m, module_add_weight(m, name, t, op->loc));
+    return t;
 }
 
-static value_id rebuild(struct module *m, op_id at, const struct op *op, const struct affine *a,
-                        struct diag *diag) {
-    value_id operands[3] = {op->operand[0], folded_weight(m, op, a), folded_bias(m, op, a)};
-    struct builder b = builder_before(m, at, diag);
-    uint32_t attrs = op_info_attrs(op_info(op->kind));
-    return build(&b, op->kind, operands, 3, op->attr, attrs, value_get(m, op_get(m, at)->result[0])->name);
+static value_id weight_named(struct module *m, const char *name, struct tensor t, struct loc loc) {
+    return module_parameter(m, module_add_weight(m, name, t, loc));
 }
 
-/* A batch norm with nothing to fold into: x * s + t, with s and t of shape [c, 1, …]. */
-static value_id scale_and_shift(struct module *m, op_id at, const struct affine *a, struct diag *diag) {
-    const struct op *op = op_get(m, at);
+/* Infinities do not distribute over a sum: (0 + 1) * inf is inf, 0 * inf + 1 * inf is NaN. They come from a
+ * division by 0, or from products that are too large for the element type. */
+static bool all_finite(const struct tensor *t) {
+    for (int64_t i = 0; i < tensor_count(t); i++)
+        if (!isfinite(tensor_get_f64(t, i))) return false;
+    return true;
+}
+
+/* Frees both tensors and gives false if one is not finite. */
+static bool both_finite(struct tensor *a, struct tensor *b) {
+    if (all_finite(a) && all_finite(b)) return true;
+    tensor_free(a);
+    tensor_free(b);
+    return false;
+}
+
+/* None if a folded number is not finite. `at`: position of the op that is folded. */
+static value_id rebuild(struct module *m, uint32_t at, const struct op *op, const struct affine *a,
+                        const char *name, struct diag *diag) {
+    const struct value *w = value_get(m, op->operand[1]);
+    const struct value *b = value_get(m, op->operand[op->operand_count > 2 ? 2 : 0]);
+    const char *weight_name = w->kind == VALUE_LITERAL ? "folded" : w->name;
+    const char *bias_name =
+        b->kind == VALUE_PARAMETER ? b->name : arena_printf(&m->arena, "%s.bias", weight_name);
+    struct tensor weight = folded_weight(m, op, a), bias = folded_bias(m, op, a);
+    if (!both_finite(&weight, &bias)) return (value_id){0};
+    value_id operands[3] = {op->operand[0], weight_named(m, weight_name, weight, op->loc),
+                            weight_named(m, bias_name, bias, op->loc)};
+    struct builder builder = builder_at(m, at, diag);
+    return build(&builder, op->kind, operands, 3, op->attr, op_info_attrs(op_info(op->kind)), name);
+}
+
+/* A batch norm with nothing to fold into: x * s + t, with s and t of shape [c, 1, …]. None if a number of
+ * them is not finite. */
+static value_id scale_and_shift(struct module *m, uint32_t at, const struct affine *a, struct diag *diag) {
+    const struct op *op = op_get(m, region_get(m, m->root)->ops.at[at]);
     struct value *result = value_get(m, op->result[0]);
     uint32_t rank = type_rank(&m->types, result->type);
     int64_t dim[MAX_RANK];
@@ -161,13 +184,12 @@ static value_id scale_and_shift(struct module *m, op_id at, const struct affine 
                   t = tensor_new(result->type.elem, rank - 1, dim);
     for (int64_t c = 0; c < a->channels; c++)
         tensor_set_f64(&s, c, a->scale[c]), tensor_set_f64(&t, c, a->shift[c]);
+    if (!both_finite(&s, &t)) return (value_id){0};
     const char *name = result->name;
     value_id x = op->operand[0];
-    struct builder b = builder_before(m, at, diag);
-    value_id sv =
-        module_parameter(m, module_add_weight(m, arena_printf(&m->arena, "%s.scale", name), s, b.loc));
-    value_id tv =
-        module_parameter(m, module_add_weight(m, arena_printf(&m->arena, "%s.shift", name), t, b.loc));
+    struct builder b = builder_at(m, at, diag);
+    value_id sv = weight_named(m, arena_printf(&m->arena, "%s.scale", name), s, b.loc);
+    value_id tv = weight_named(m, arena_printf(&m->arena, "%s.shift", name), t, b.loc);
     value_id product = build(&b, OP_mul, (value_id[]){x, sv}, 2, NULL, 0, name);
     return product.i ? build(&b, OP_add, (value_id[]){product, tv}, 2, NULL, 0, name) : product;
 }
@@ -185,12 +207,29 @@ static bool read_affine(const struct module *m, const struct op *op, const struc
     return false;
 }
 
-/* A batch norm whose numbers are not constant, in primitives. */
-static value_id take_apart(struct module *m, op_id id, struct diag *diag) {
-    struct op op = *op_get(m, id); /* building moves the array */
-    struct builder b = builder_before(m, id, diag);
+/* A batch norm in primitives. */
+static value_id take_apart(struct module *m, uint32_t at, struct diag *diag) {
+    struct op op = *op_get(m, region_get(m, m->root)->ops.at[at]); /* building moves the array */
+    struct builder b = builder_at(m, at, diag);
     value_id out = {0};
     return op_info(op.kind)->expand(&b, &op, &out) == STATUS_OK ? out : (value_id){0};
+}
+
+/* What replaces the op at position `at`: none where nothing may be folded. No batch norm is left. */
+static value_id folded(struct module *m, uint32_t at, const struct uses *uses, struct diag *diag) {
+    const struct op *op = op_get(m, region_get(m, m->root)->ops.at[at]);
+    if (op->erased) return (value_id){0};
+    bool norm = op->kind == OP_batchnorm;
+    struct affine a = {0};
+    value_id v = {0};
+    if (read_affine(m, op, uses, &a)) {
+        const struct op *contraction = foldable(m, a.x, uses);
+        if (contraction && norm && channel_axis(m, contraction) != 1) contraction = NULL;
+        if (contraction) v = rebuild(m, at, contraction, &a, value_get(m, op->result[0])->name, diag);
+        if (!v.i && norm) v = scale_and_shift(m, at, &a, diag);
+    }
+    affine_free(&a);
+    return v.i || !norm ? v : take_apart(m, at, diag);
 }
 
 enum status pass_fold_batchnorm(struct module *m, const struct pass_options *options, struct diag *diag) {
@@ -198,30 +237,19 @@ enum status pass_fold_batchnorm(struct module *m, const struct pass_options *opt
     struct uses uses = {module_count_uses(m), m->values.count};
     uint32_t known = m->values.count;
     value_id *to = xcalloc(known, sizeof *to);
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < region_get(m, m->root)->ops.count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < region_get(m, m->root)->ops.count; i++) {
         op_id id = region_get(m, m->root)->ops.at[i];
         struct op *op = op_get(m, id);
         for (uint32_t k = 0; k < op->operand_count; k++)
             while (op->operand[k].i < known && to[op->operand[k].i].i) op->operand[k] = to[op->operand[k].i];
-        struct affine a = {0};
-        bool affine = !op->erased && read_affine(m, op, &uses, &a);
-        if (op->erased || (!affine && op->kind != OP_batchnorm)) continue;
         uint32_t before = region_get(m, m->root)->ops.count;
-        const struct op *contraction = affine ? foldable(m, a.x, &uses) : NULL;
-        if (contraction && op->kind == OP_batchnorm && channel_axis(m, contraction) != 1) contraction = NULL;
-        value_id v = !affine       ? take_apart(m, id, diag)
-                     : contraction ? rebuild(m, id, contraction, &a, diag)
-                                   : scale_and_shift(m, id, &a, diag);
-        affine_free(&a);
-        if (!v.i) {
-            status = STATUS_FAILED;
-            break;
-        }
-        take_over_uses(&uses, m, op_get(m, id)->result[0], v);
-        module_take_name(m, op_get(m, id)->result[0], v);
+        value_id v = folded(m, i, &uses, diag);
+        if (!v.i) continue;
+        value_id old = op_get(m, id)->result[0];
+        take_over_uses(&uses, m, old, v);
+        module_take_name(m, old, v);
         i += region_get(m, m->root)->ops.count - before;
-        to[op_get(m, id)->result[0].i] = v;
+        to[old.i] = v;
         module_erase_op(m, id);
     }
     for (uint32_t i = 0; i < m->outputs.count; i++) {
@@ -231,5 +259,5 @@ enum status pass_fold_batchnorm(struct module *m, const struct pass_options *opt
     free(to);
     free(uses.of);
     module_remove_dead(m);
-    return status;
+    return STATUS_OK;
 }

@@ -7,6 +7,10 @@
 
 enum { NO_GROUP = 0, MIXED = UINT32_MAX };
 
+/* Kernels are straight-line code for each element: beyond this many ops they spill what they save in memory
+ * traffic, and the back end takes more than linear time for them. */
+enum { MAX_MEMBERS = 64 };
+
 struct group {
     op_id sink;
     dims_id shape;
@@ -47,6 +51,7 @@ static bool may_join(const struct fuser *f, const struct op *op, uint32_t group)
     if (!type_same(value_get(f->m, op->result[0])->type,
                    type_make(value_get(f->m, op->result[0])->type.elem, g->shape)))
         return false;
+    if (g->members == MAX_MEMBERS) return false;
     return is_pointwise(op) || (is_anchor(op) && !g->has_contraction);
 }
 

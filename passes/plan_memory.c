@@ -23,9 +23,20 @@ struct planner {
 };
 
 /* -- every output gets a value of its own that a step makes -- */
+static bool is_constant_relayout(const struct module *m, const struct op *op) {
+    return op->kind == OP_relayout && value_constant(m, op->operand[0]);
+}
+
+/* Made when compiling, not by a step. */
+static bool is_constant(const struct module *m, value_id v) {
+    const struct value *value = value_get(m, v);
+    return value_constant(m, v) ||
+           (value->kind == VALUE_RESULT && is_constant_relayout(m, op_get(m, value->op)));
+}
+
 static bool needs_copy(const struct module *m, uint32_t output) {
     value_id v = m->outputs.at[output].value;
-    if (value_get(m, v)->kind != VALUE_RESULT) return true;
+    if (value_get(m, v)->kind != VALUE_RESULT || is_constant(m, v)) return true;
     for (uint32_t i = 0; i < output; i++)
         if (value_same(m->outputs.at[i].value, v)) return true;
     return false;
@@ -57,9 +68,9 @@ static bool is_view(const struct module *m, const struct op *op) {
            !value_get(m, op->result[0])->type.layout.i;
 }
 
-/* Forward: the result of a view is its operand's memory. An output is made by a step, so a view that is an
- * output joins only when its operand's memory can become the output's: the operand is a step's result and not
- * an output itself. */
+/* Forward: the result of a view is its operand's memory, unless that is a constant: a step copies it. An
+ * output is made by a step, so a view that is an output joins only when its operand's memory can become the
+ * output's: the operand is a step's result and not an output itself. */
 static void join_views(struct planner *p) {
     struct module *m = p->m;
     const struct region *root = region_get(m, m->root);
@@ -67,16 +78,13 @@ static void join_views(struct planner *p) {
         const struct op *op = op_get(m, root->ops.at[i]);
         if (!is_view(m, op)) continue;
         value_id of = p->root_of[op->operand[0].i], v = op->result[0];
+        if (is_constant(m, of)) continue;
         uint32_t output = p->output_of[v.i];
         if (output && (p->output_of[of.i] || value_get(m, of)->kind != VALUE_RESULT))
             continue; /* a copying step */
         p->root_of[v.i] = of;
         if (output) p->output_of[of.i] = output;
     }
-}
-
-static bool is_constant_relayout(const struct module *m, const struct op *op) {
-    return op->kind == OP_relayout && value_constant(m, op->operand[0]);
 }
 
 static void measure_lives(struct planner *p) {
@@ -100,28 +108,36 @@ static int by_size(const void *a, const void *b) {
     return x->value.i < y->value.i ? -1 : 1;
 }
 
-static int by_offset(const void *a, const void *b) {
-    const struct life *x = *(const struct life *const *)a, *y = *(const struct life *const *)b;
-    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    return x->value.i < y->value.i ? -1 : 1;
+/* Sorts `life` in among those placed before it, by offset. */
+static void insert_placed(const struct life **placed, uint32_t count, const struct life *life) {
+    uint32_t lo = 0, hi = count;
+    while (lo < hi) {
+        uint32_t middle = lo + (hi - lo) / 2;
+        if (placed[middle]->offset <= life->offset)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    memmove(placed + lo + 1, placed + lo, (count - lo) * sizeof *placed);
+    placed[lo] = life;
 }
 
 static uint64_t place_all(struct life *lives, uint32_t count) {
     if (count) qsort(lives, count, sizeof *lives, by_size);
-    const struct life **busy = xmalloc((count + 1) * sizeof *busy);
+    const struct life **placed = xmalloc((count + 1) * sizeof *placed);
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t n = 0;
-        for (uint32_t k = 0; k < i; k++)
-            if (lives[k].from <= lives[i].to && lives[i].from <= lives[k].to) busy[n++] = &lives[k];
-        qsort(busy, n, sizeof *busy, by_offset);
         uint64_t at = 0;
-        for (uint32_t k = 0; k < n && busy[k]->offset < at + lives[i].bytes; k++)
-            if (busy[k]->offset + busy[k]->bytes > at) at = busy[k]->offset + busy[k]->bytes;
+        for (uint32_t k = 0; k < i && placed[k]->offset < at + lives[i].bytes; k++) {
+            bool together = placed[k]->from <= lives[i].to && lives[i].from <= placed[k]->to;
+            uint64_t end = placed[k]->offset + placed[k]->bytes;
+            if (together && end > at) at = end;
+        }
         lives[i].offset = at;
+        insert_placed(placed, i, &lives[i]);
         if (at + lives[i].bytes > total) total = at + lives[i].bytes;
     }
-    free(busy);
+    free(placed);
     return total;
 }
 

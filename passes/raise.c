@@ -10,6 +10,7 @@ struct matcher {
     struct diag *diag;
     uint32_t *uses;
     uint32_t known;
+    uint32_t at; /* position in the root of the op at hand */
 };
 
 static const struct op *defined_by(const struct matcher *s, value_id v, enum op_kind kind) {
@@ -39,6 +40,16 @@ static bool reduces_last(const struct matcher *s, const struct op *op) {
     uint32_t n, rank = type_rank(&s->m->types, value_get(s->m, op->operand[0])->type);
     const int64_t *axes = op_ints(op, ATTR_axes, &n);
     return n == 1 && op_bool(op, ATTR_keep) && (axes[0] == -1 || axes[0] == (int64_t)rank - 1);
+}
+
+/* The composite in place of op `id`; its type is that of its first operand. Nothing where the primitives gave
+ * another type: a number of higher rank, as f32[1, 1, 1] {0.5}, adds dimensions. */
+static value_id composite(struct matcher *s, op_id id, enum op_kind kind, const value_id *operands,
+                          uint32_t count, const struct attr *attrs, uint32_t attr_count) {
+    const struct value *old = value_get(s->m, op_get(s->m, id)->result[0]);
+    if (!type_same(old->type, value_get(s->m, operands[0])->type)) return (value_id){0};
+    struct builder b = builder_at(s->m, s->at, s->diag);
+    return build(&b, kind, operands, count, attrs, attr_count, old->name);
 }
 
 /* -- layer norm: d = x - mean(x); y = d / sqrt(mean(d * d) + epsilon), then * scale + bias -- */
@@ -96,10 +107,8 @@ static value_id raise_layernorm(struct matcher *s, op_id id) {
             double epsilon;
             if (!div || !match_normalize(s, div, &x, &epsilon) || !is_row(s, scale, x) || !is_row(s, bias, x))
                 continue;
-            struct builder b = builder_before(s->m, id, s->diag);
             struct attr attrs[] = {attr_int(ATTR_axis, -1), attr_float(ATTR_epsilon, epsilon)};
-            return build(&b, OP_layernorm, (value_id[]){x, scale, bias}, 3, attrs, 2,
-                         value_get(s->m, add->result[0])->name);
+            return composite(s, id, OP_layernorm, (value_id[]){x, scale, bias}, 3, attrs, 2);
         }
     }
     return (value_id){0};
@@ -153,8 +162,7 @@ static value_id raise_gelu(struct matcher *s, op_id id) {
         bool half_last = value_same(p, x) && is_number(s, q, 0.5),
              half_first = value_same(q, x) && is_number(s, p, 0.5);
         if (!half_last && !half_first) continue;
-        struct builder b = builder_before(s->m, id, s->diag);
-        return build(&b, OP_gelu, &x, 1, NULL, 0, value_get(s->m, op->result[0])->name);
+        return composite(s, id, OP_gelu, &x, 1, NULL, 0);
     }
     return (value_id){0};
 }
@@ -170,9 +178,7 @@ static value_id raise_gated(struct matcher *s, op_id id) {
         bool swish = hard && value_same(hard->operand[0], x) &&
                      fabs(op_float(hard, ATTR_alpha) * 6 - 1) < 1e-6 && op_float(hard, ATTR_beta) == 0.5;
         if (!silu && !swish) continue;
-        struct builder b = builder_before(s->m, id, s->diag);
-        return build(&b, silu ? OP_silu : OP_hard_swish, &x, 1, NULL, 0,
-                     value_get(s->m, mul->result[0])->name);
+        return composite(s, id, silu ? OP_silu : OP_hard_swish, &x, 1, NULL, 0);
     }
     return (value_id){0};
 }
@@ -207,8 +213,7 @@ static value_id raise_hard_swish(struct matcher *s, op_id id) {
     for (uint32_t k = 0; mul && k < 2; k++) {
         value_id x = mul->operand[k];
         if (!is_shifted_clip(s, mul->operand[1 - k], x)) continue;
-        struct builder b = builder_before(s->m, id, s->diag);
-        return build(&b, OP_hard_swish, &x, 1, NULL, 0, value_get(s->m, op->result[0])->name);
+        return composite(s, id, OP_hard_swish, &x, 1, NULL, 0);
     }
     return (value_id){0};
 }
@@ -224,6 +229,7 @@ enum status pass_raise(struct module *m, const struct pass_options *options, str
         op_id id = region_get(m, m->root)->ops.at[i];
         uint32_t before = region_get(m, m->root)->ops.count;
         value_id v = {0};
+        s.at = i;
         for (uint32_t r = 0; r < COUNT_OF(rules) && !v.i; r++) v = rules[r](&s, id);
         if (!v.i) continue;
         i += region_get(m, m->root)->ops.count - before;

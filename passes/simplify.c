@@ -9,6 +9,7 @@ struct simplifier {
     struct diag *diag;
     value_id *to; /* replacement of every value known at the start */
     uint32_t known;
+    uint32_t at;     /* position in the root of the op at hand */
     struct map seen; /* text of an op -> its op id + 1, for equal ops */
 };
 
@@ -46,14 +47,15 @@ static bool steps_forward(const struct op *op) {
     return true;
 }
 
+/* The type must be the same to the layout. */
 static bool gives_operand_back(const struct module *m, const struct op *op) {
+    if (!op->operand_count || !op->operand[0].i || !same_type_as_operand(m, op)) return false;
     switch (op->kind) {
     case OP_identity:
-        return true;
     case OP_cast:
     case OP_expand:
     case OP_relayout:
-        return same_type_as_operand(m, op);
+        return true;
     case OP_concat:
         return op->operand_count == 1;
     case OP_transpose:
@@ -61,9 +63,9 @@ static bool gives_operand_back(const struct module *m, const struct op *op) {
     case OP_pad:
         return all_zero(op, ATTR_pads);
     case OP_slice:
-        return same_type_as_operand(m, op) && steps_forward(op);
+        return steps_forward(op);
     default:
-        return op_info(op->kind)->traits & TRAIT_VIEW && same_type_as_operand(m, op);
+        return op_info(op->kind)->traits & TRAIT_VIEW;
     }
 }
 
@@ -97,7 +99,7 @@ static value_id merged_transposes(struct simplifier *s, op_id id) {
     bool cancels = true;
     for (uint32_t i = 0; i < n; i++) cancels = cancels && perm[i] == i;
     if (cancels) return inner->operand[0];
-    struct builder b = builder_before(s->m, id, s->diag);
+    struct builder b = builder_at(s->m, s->at, s->diag);
     struct attr attr = attr_ints(s->m, ATTR_perm, perm, n);
     return build(&b, OP_transpose, &inner->operand[0], 1, &attr, 1, value_get(s->m, op->result[0])->name);
 }
@@ -106,7 +108,7 @@ static value_id merged_transposes(struct simplifier *s, op_id id) {
 static value_id merged_views(struct simplifier *s, op_id id) {
     const struct op *op = op_get(s->m, id), *inner = definition(s->m, op->operand[0]);
     if (!inner || !(op_info(inner->kind)->traits & TRAIT_VIEW)) return (value_id){0};
-    struct builder b = builder_before(s->m, id, s->diag);
+    struct builder b = builder_at(s->m, s->at, s->diag);
     struct attr attr = attr_dims(ATTR_shape, value_get(s->m, op->result[0])->type.shape);
     return build(&b, OP_reshape, &inner->operand[0], 1, &attr, 1, value_get(s->m, op->result[0])->name);
 }
@@ -117,7 +119,7 @@ static value_id cheaper_arithmetic(struct simplifier *s, op_id id) {
     const struct tensor *c = op->operand_count == 2 ? value_constant(s->m, op->operand[1]) : NULL;
     if (!c || tensor_count(c) != 1 || !elem_is_float(c->elem)) return (value_id){0};
     double value = tensor_get_f64(c, 0);
-    struct builder b = builder_before(s->m, id, s->diag);
+    struct builder b = builder_at(s->m, s->at, s->diag);
     const char *name = value_get(s->m, op->result[0])->name;
     if (op->kind == OP_pow && value == 2 && same_type_as_operand(s->m, op))
         return build(&b, OP_mul, (value_id[]){op->operand[0], op->operand[0]}, 2, NULL, 0, name);
@@ -135,10 +137,12 @@ static value_id cheaper_arithmetic(struct simplifier *s, op_id id) {
 /* -- equal ops -- */
 static void key_attr(const struct attr *a, struct str *key) {
     switch (attr_kind_of(a->name)) {
-    case ATTR_KIND_INTS:
+    case ATTR_KIND_INTS: /* the counts tell lists apart whose bytes run on */
+        str_printf(key, "%u:", a->ints.count);
         str_add_bytes(key, (const char *)a->ints.at, a->ints.count * sizeof *a->ints.at);
         break;
     case ATTR_KIND_FLOATS:
+        str_printf(key, "%u:", a->floats.count);
         str_add_bytes(key, (const char *)a->floats.at, a->floats.count * sizeof *a->floats.at);
         break;
     case ATTR_KIND_BOOL:
@@ -165,8 +169,10 @@ static void key_attr(const struct attr *a, struct str *key) {
 static value_id equal_op(struct simplifier *s, op_id id) {
     const struct op *op = op_get(s->m, id);
     if (op->body.i || op->result_count != 1) return (value_id){0};
+    struct type type = value_get(s->m, op->result[0])->type; /* what the op does not say itself */
     struct str key = {0};
-    str_printf(&key, "%d:", op->kind);
+    str_printf(&key, "%d:%u:%u.%u.%u:", op->kind, op->operand_count, type.layout.i, type.quant.i,
+               type.sparse.i);
     for (uint32_t i = 0; i < op->operand_count; i++) {
         const struct value *v = value_get(s->m, op->operand[i]);
         if (v->kind == VALUE_LITERAL) {
@@ -211,6 +217,7 @@ enum status pass_simplify(struct module *m, const struct pass_options *options, 
         if (op->erased) continue;
         for (uint32_t k = 0; k < op->operand_count; k++) op->operand[k] = resolve(&s, op->operand[k]);
         uint32_t before = region_get(m, m->root)->ops.count;
+        s.at = i;
         value_id v = simpler(&s, id);
         if (!v.i) continue;
         i += region_get(m, m->root)->ops.count - before; /* ops built before this one */
