@@ -68,7 +68,7 @@ static bool is_view(const struct module *m, const struct op *op) {
            !value_get(m, op->result[0])->type.layout.i;
 }
 
-/* Forward: the result of a view is its operand's memory, unless that is a constant: a step copies it. An
+/* Forward: the result of a view is its operand's memory, but of a relayout that is done when compiling. An
  * output is made by a step, so a view that is an output joins only when its operand's memory can become the
  * output's: the operand is a step's result and not an output itself. */
 static void join_views(struct planner *p) {
@@ -78,7 +78,7 @@ static void join_views(struct planner *p) {
         const struct op *op = op_get(m, root->ops.at[i]);
         if (!is_view(m, op)) continue;
         value_id of = p->root_of[op->operand[0].i], v = op->result[0];
-        if (is_constant(m, of)) continue;
+        if (is_constant(m, of) && !value_constant(m, of)) continue;
         uint32_t output = p->output_of[v.i];
         if (output && (p->output_of[of.i] || value_get(m, of)->kind != VALUE_RESULT))
             continue; /* a copying step */
