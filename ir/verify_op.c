@@ -59,7 +59,6 @@ static void check_operands(const struct verify *v, const struct op *op) {
     const struct op_info *info = op_info(op->kind);
     uint32_t required, names = op_info_operands(info, &required);
     bool variadic = (info->traits & TRAIT_VARIADIC) != 0;
-    if (op->body.i) required = 0; /* a body may compute with literals alone */
     if (op->operand_count < required || (op->operand_count > names && !variadic)) {
         verify_op_error(v, op, "there are %u operands, expected %s", op->operand_count, info->operands);
         return;
@@ -70,7 +69,7 @@ static void check_operands(const struct verify *v, const struct op *op) {
         if (value_none(op->operand[i]) && (i < required || variadic))
             verify_op_error(v, op, "operand %s is left out", name);
     }
-    if (!op->operand_count || value_none(op->operand[0])) return;
+    if (value_none(op->operand[0])) return;
     enum elem elem = value_get(v->m, op->operand[0])->type.elem;
     if (!elem_in(elem, info->elems))
         verify_op_error(v, op, "operand 0 is %s, which the op does not take", elem_name(elem));

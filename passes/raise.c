@@ -24,9 +24,11 @@ static const struct op *inner(const struct matcher *s, value_id v, enum op_kind 
     return v.i < s->known && s->uses[v.i] == uses ? defined_by(s, v, kind) : NULL;
 }
 
+/* As near as people write it: constants of f64 are written out in full. */
 static bool is_number(const struct matcher *s, value_id v, double value) {
     const struct tensor *t = value_constant(s->m, v);
-    return t && tensor_count(t) == 1 && fabs(tensor_get_f64(t, 0) - value) <= 1e-6 * fabs(value);
+    double slack = t && t->elem == ELEM_f64 ? 1e-15 : 1e-6;
+    return t && tensor_count(t) == 1 && fabs(tensor_get_f64(t, 0) - value) <= slack * fabs(value);
 }
 
 static bool number(const struct matcher *s, value_id v, double *out) {

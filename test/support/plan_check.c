@@ -75,8 +75,9 @@ static bool is_no_step(const struct checker *c, const struct op *op) {
     return op_info(op->kind)->traits & TRAIT_VIEW && plain && same_place(c, op->operand[0], op->result[0]);
 }
 
+/* Constants, and views of them, are in the weights. */
 static bool is_memory(const struct checker *c, value_id v) {
-    enum value_kind kind = value_get(c->m, v)->kind;
+    enum value_kind kind = value_get(c->m, (value_id){c->owner_of[v.i]})->kind;
     return kind != VALUE_LITERAL && kind != VALUE_PARAMETER &&
            value_get(c->m, v)->place.space != PLACE_WEIGHTS;
 }

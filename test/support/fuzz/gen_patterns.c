@@ -207,7 +207,7 @@ static bool activations_by_hand(struct gen *g) {
     switch (gen_below(g, 3)) {
     case 0: /* gelu */
         y = gen_binary(g, gen_chance(g, 50) ? OP_mul : OP_div, x,
-                       gen_number(g, elem, gen_chance(g, 50) ? 0.70710678 : 1.41421354));
+                       gen_number(g, elem, gen_chance(g, 50) ? sqrt(0.5) : sqrt(2)));
         y = y.i ? gen_unary(g, OP_erf, y) : y;
         y = y.i ? gen_binary(g, OP_add, y, gen_number(g, elem, 1)) : y;
         y = y.i ? gen_binary(g, OP_mul, x, y) : y;
