@@ -1,6 +1,7 @@
 /* Weights: from files, or made as the text says. */
 #include "frontend/elaborate.h"
 
+#include "ir/encoding.h"
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -282,14 +283,78 @@ static enum status check_shape(struct elab *e, const struct ast_stmt *stmt, cons
     return STATUS_FAILED;
 }
 
+/* -- sparse weights: component tensors in a file -- */
+/* A few numbers in a file must not make a tensor of any size: up to this many bytes a stored byte are free.
+ */
+enum { DENSEST = 1024 };
+
+static enum status spend_decoded(struct elab *e, struct loc loc, struct type type,
+                                 const struct tensor *const *at, uint32_t count) {
+    int64_t dims[MAX_RANK], bytes = (int64_t)elem_bytes(type.elem), stored = 0;
+    uint32_t rank = type_rank(&e->m->types, type);
+    if (!type_static(&e->m->types, type, dims) || !tensor_shape_ok(type.elem, rank, dims))
+        return diag_error(e->diag, loc, "a weight's shape must be made of numbers");
+    for (uint32_t i = 0; i < rank; i++) bytes *= dims[i];
+    for (uint32_t i = 0; i < count; i++) stored += (int64_t)tensor_bytes(at[i]);
+    if (bytes / DENSEST <= stored) return STATUS_OK;
+    e->made_bytes += bytes;
+    if (bytes <= MAX_MADE_BYTES && e->made_bytes <= MAX_MADE_BYTES) return STATUS_OK;
+    e->made_bytes = MAX_MADE_BYTES;
+    return diag_error(e->diag, loc, "sparse weights of more than 1 GiB that are almost empty");
+}
+
+/* *found is false where no file has the first component. */
+static enum status decode_weight(struct elab *e, struct loc loc, const char *name, struct type type,
+                                 bool *found, struct tensor *out) {
+    struct sparse sparse = sparse_get(&e->m->types, type.sparse);
+    const char *suffix[ENCODING_COMPONENTS];
+    const struct tensor *at[ENCODING_COMPONENTS];
+    uint32_t count = encoding_suffixes(sparse.kind, suffix);
+    bool ambiguous = false;
+    *found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *part = arena_printf(&e->arena, "%s.%s", name, suffix[i]);
+        at[i] = find_in_files(e, part, loc, &ambiguous);
+        if (ambiguous) return STATUS_FAILED;
+        if (!at[i] && !i) return STATUS_OK;
+        if (!at[i]) return no_weight(e, part, loc);
+    }
+    *found = true;
+    TRY(spend_decoded(e, loc, type, at, count));
+    int64_t dims[MAX_RANK];
+    (void)type_static(&e->m->types, type, dims);
+    const char *wrong = encoding_decode(sparse, type.elem, type_rank(&e->m->types, type), dims, at, out);
+    if (!wrong) return STATUS_OK;
+    return diag_error(e->diag, loc, "weight '%s': its component tensors are no %s encoding of its type: %s",
+                      name, sparse_name(sparse.kind), wrong);
+}
+
+/* A tensor that stands for a sparse weight as a whole must have its zeros where the format needs them. */
+static enum status check_holds(struct elab *e, struct loc loc, const char *name, struct type type,
+                               const struct tensor *tensor) {
+    if (!type.sparse.i || tensor->rank < 2) return STATUS_OK; /* the verifier wants rank 2 */
+    struct sparse s = sparse_get(&e->m->types, type.sparse);
+    if (s.kind == SPARSE_NM && (!s.a || s.a > s.b)) return STATUS_OK; /* and says so of this, too */
+    if (encoding_holds(s, tensor)) return STATUS_OK;
+    return diag_error(e->diag, loc, "weight '%s' has more than %u nonzeros among %u", name, s.a, s.b);
+}
+
 /* The weight of a declaration: in a file, unless the text says how it is made. */
 static enum status declared_weight(struct elab *e, const struct ast_stmt *stmt, const char *name,
                                    struct type type, weight_id *out) {
-    bool ambiguous = false, made = stmt->declare.made_by || stmt->declare.numbers;
+    bool ambiguous = false, made = stmt->declare.made_by || stmt->declare.numbers, found = false;
+    struct loc loc = stmt->declare.target->name.loc;
+    if (type.sparse.i && !made) {
+        struct tensor dense;
+        TRY(decode_weight(e, loc, name, type, &found, &dense));
+        if (found) *out = module_add_weight(e->m, name, dense, loc);
+        if (found) return STATUS_OK;
+    }
     const struct tensor *tensor = made ? NULL : find_in_files(e, name, stmt->loc, &ambiguous);
     if (ambiguous) return STATUS_FAILED;
     if (tensor) {
         TRY(check_shape(e, stmt, name, type, tensor));
+        TRY(check_holds(e, loc, name, type, tensor));
         *out = add_from_file(e, name, tensor, stmt->declare.target->name.loc);
         return STATUS_OK;
     }
@@ -298,6 +363,12 @@ static enum status declared_weight(struct elab *e, const struct ast_stmt *stmt, 
     struct tensor fresh;
     const char *made_by = NULL;
     TRY(make_weight(e, stmt, name, type, &fresh, &made_by));
+    if (type.sparse.i && fresh.rank >= 2 && !stmt->declare.numbers)
+        encoding_fit(sparse_get(&e->m->types, type.sparse), &fresh);
+    if (check_holds(e, loc, name, type, &fresh) != STATUS_OK) {
+        tensor_free(&fresh);
+        return STATUS_FAILED;
+    }
     *out = module_add_weight(e->m, name, fresh, stmt->declare.target->name.loc);
     weight_get(e->m, *out)->made_by = made_by;
     return STATUS_OK;

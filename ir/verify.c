@@ -31,6 +31,7 @@
  */
 #include "ir/verify.h"
 
+#include "ir/encoding.h"
 #include "ir/verify_parts.h"
 
 #include <stdarg.h>
@@ -285,11 +286,24 @@ static void check_names(const struct verify *v) {
     map_free(&weights);
 }
 
-/* Quantized and sparse parameters are held in component tensors, whose shapes are their formats' business. */
+/* The module holds sparse parameters dense; the format must be able to store them. */
+static void check_format(const struct verify *v, const struct value *value, const struct tensor *data) {
+    struct sparse s = sparse_get(&v->m->types, value->type.sparse);
+    int64_t columns = 1;
+    if (data->rank < 2) return;
+    for (uint32_t i = 1; i < data->rank; i++) columns *= data->dim[i];
+    if (s.kind == SPARSE_BLOCK && (s.a > max_i64(data->dim[0], 1) || s.b > max_i64(columns, 1)))
+        diag_error(v->diag, value->loc, "parameter %s is smaller than a block of its format", value->name);
+    if (s.kind == SPARSE_NM && s.a && s.a <= s.b && !encoding_holds(s, data))
+        diag_error(v->diag, value->loc, "parameter %s has more than %u nonzeros among %u", value->name, s.a,
+                   s.b);
+}
+
+/* Quantized parameters are held in component tensors, whose shapes are their formats' business. */
 static void check_constant(const struct verify *v, value_id id) {
     const struct value *value = value_get(v->m, id);
     const struct tensor *data = value_constant(v->m, id);
-    if (!data || value->type.quant.i || value->type.sparse.i) return;
+    if (!data || value->type.quant.i) return;
     bool fits = tensor_shape_ok(data->elem, data->rank, data->dim) && data->elem == value->type.elem &&
                 data->rank == type_rank(&v->m->types, value->type);
     for (uint32_t i = 0; fits && i < data->rank; i++) {
@@ -303,6 +317,8 @@ static void check_constant(const struct verify *v, value_id id) {
     else if (!data->data && tensor_bytes(data))
         diag_error(v->diag, value->loc, "%s %s has no data",
                    value->kind == VALUE_LITERAL ? "literal" : "parameter", value->name);
+    else if (value->type.sparse.i)
+        check_format(v, value, data);
 }
 
 static void check_place(const struct verify *v, const struct value *value) {

@@ -6,6 +6,7 @@
 #include "frontend/tensorfile/npy.h"
 #include "frontend/tensorfile/safetensors.h"
 #include "ir/base/file.h"
+#include "ir/encoding.h"
 #include "ir/print.h"
 #include "ir/verify.h"
 #include "passes/pass.h"
@@ -267,32 +268,61 @@ enum exit_code load_model(struct invocation *inv, const char *path, struct modul
     return code;
 }
 
-static bool weight_used(const struct module *m, const uint32_t *uses, uint32_t weight) {
-    for (uint32_t i = 1; i < m->values.count; i++)
-        if (m->values.at[i].kind == VALUE_PARAMETER && m->values.at[i].weight.i == weight && uses[i])
-            return true;
-    return false;
+/* A sparse parameter is stored as its component tensors: those are listed in `encoded`, too, for release. */
+typedef VEC(struct named_tensor) named_tensors;
+
+static void add_components(struct invocation *inv, const struct module *m, const struct value *v,
+                           named_tensors *tensors, named_tensors *encoded) {
+    struct encoded e =
+        encoding_encode(sparse_get(&m->types, v->type.sparse), &weight_get(m, v->weight)->tensor);
+    for (uint32_t i = 0; i < e.count; i++) {
+        const char *name = arena_printf(&inv->arena, "%s.%s", v->name, e.at[i].suffix);
+        *vec_push(tensors) = *vec_push(encoded) = (struct named_tensor){name, e.at[i].tensor};
+    }
+}
+
+static enum status list_tensors(struct invocation *inv, const struct module *m, named_tensors *tensors,
+                                named_tensors *encoded) {
+    uint32_t *uses = module_count_uses(m);
+    struct map names = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t i = 1; i < m->values.count; i++) {
+        const struct value *v = &m->values.at[i];
+        if (v->kind != VALUE_PARAMETER || !uses[i] || weight_get(m, v->weight)->made_by) continue;
+        if (v->type.sparse.i)
+            add_components(inv, m, v, tensors, encoded);
+        else
+            *vec_push(tensors) = (struct named_tensor){v->name, weight_get(m, v->weight)->tensor};
+    }
+    for (uint32_t i = 0; i < tensors->count && status == STATUS_OK; i++) {
+        bool is_new;
+        (void)map_put_str(&names, tensors->at[i].name, &is_new);
+        if (!is_new)
+            status = diag_error(&inv->diag, m->loc,
+                                "a weight and a component tensor of a sparse weight are both named %s",
+                                tensors->at[i].name);
+    }
+    map_free(&names);
+    free(uses);
+    return status;
 }
 
 static enum status save_files(struct invocation *inv, struct module *m, const char *stem) {
     char *weights_path = arena_printf(&inv->arena, "%s.safetensors", stem),
          *text_path = arena_printf(&inv->arena, "%s.adz", stem);
     const char *slash = strrchr(weights_path, '/');
-    VEC(struct named_tensor) tensors = {0};
-    uint32_t *uses = module_count_uses(m);
-    for (uint32_t i = 1; i < m->weights.count; i++)
-        if (!weight_get(m, (weight_id){i})->made_by && weight_used(m, uses, i))
-            *vec_push(&tensors) = (struct named_tensor){m->weights.at[i].name, m->weights.at[i].tensor};
-    free(uses);
+    named_tensors tensors = {0}, encoded = {0};
+    enum status status = list_tensors(inv, m, &tensors, &encoded);
     vec_clear(&m->weights_files);
     if (tensors.count) vec_push(&m->weights_files)->path = slash ? slash + 1 : weights_path;
     struct str text = {0};
     print_module(m, &text);
-    enum status status = STATUS_OK;
-    if (tensors.count)
+    if (status == STATUS_OK && tensors.count)
         status = safetensors_write(weights_path, tensors.at, tensors.count, NULL, 0, &inv->diag);
     if (status == STATUS_OK) status = file_write(text_path, str_text(&text), text.length, &inv->diag);
     str_free(&text);
+    for (uint32_t i = 0; i < encoded.count; i++) tensor_free(&encoded.at[i].tensor);
+    vec_free(&encoded);
     vec_free(&tensors);
     return status;
 }

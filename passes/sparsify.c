@@ -1,0 +1,282 @@
+/* Makes weights zero. Requires: contractions outside of fuse regions. The layers are the contractions with a
+ * weight of their own; with data they are treated in the network's order, each on inputs from the layers
+ * before as they have become, towards what it gave in the original network. */
+#include "passes/sparsify.h"
+
+#include "ir/encoding.h"
+#include "passes/gram.h"
+#include "passes/select.h"
+
+#include <math.h>
+#include <string.h>
+
+void sparsify_get(const struct columns *c, int64_t group, const struct tensor *from, double *to) {
+    for (int64_t i = 0; i < c->rows; i++)
+        for (int64_t j = 0; j < c->depth; j++)
+            to[i * c->depth + j] = tensor_get_f64(from, columns_weight_at(c, group, i, j));
+}
+
+void sparsify_put(const struct columns *c, int64_t group, const double *from, struct tensor *to) {
+    for (int64_t i = 0; i < c->rows; i++)
+        for (int64_t j = 0; j < c->depth; j++)
+            tensor_set_f64(to, columns_weight_at(c, group, i, j), from[i * c->depth + j]);
+}
+
+enum status sparsify_replay(struct sparsify *s, const struct replay_visitor *visitor) {
+    struct replay_options options = {.pass = "sparsify",
+                                     .data = s->data,
+                                     .progress = s->options->env->progress,
+                                     .reference = s->method == METHOD_OBS};
+    return replay_run(s->m, &options, visitor, s->diag);
+}
+
+/* -- the layers -- */
+/* x · W is read as linear(x, Wᵀ): then a row of the weight is what one output is made of, and patterns and
+ * formats run along the inputs. */
+static void transpose_weight(struct sparsify *s, op_id op, struct columns *c) {
+    struct value *v = value_get(s->m, c->weight);
+    struct weight *w = weight_get(s->m, v->weight);
+    const int64_t dim[] = {c->rows, c->depth};
+    struct tensor t = tensor_new(w->tensor.elem, 2, dim);
+    size_t width = elem_bytes(t.elem);
+    for (int64_t i = 0; i < c->rows; i++)
+        for (int64_t j = 0; j < c->depth; j++)
+            memcpy((char *)t.data + (size_t)(i * c->depth + j) * width,
+                   (const char *)w->tensor.data + (size_t)(j * c->rows + i) * width, width);
+    tensor_free(&w->tensor);
+    w->tensor = t;
+    w->made_by = NULL;
+    v->type.shape = dims_from_ints(&s->m->types, dim, 2);
+    op_get(s->m, op)->kind = OP_linear;
+    check(columns_of(s->m, op_get(s->m, op), c));
+}
+
+static enum status check_finite(const struct sparsify *s, weight_id id) {
+    const struct weight *w = weight_get(s->m, id);
+    for (int64_t i = 0, n = tensor_count(&w->tensor); i < n; i++) {
+        double v = tensor_get_f64(&w->tensor, i);
+        if (isfinite(v)) continue;
+        struct str at = {0};
+        int64_t rest = i, index[MAX_RANK];
+        for (uint32_t k = w->tensor.rank; k-- > 0; rest /= w->tensor.dim[k])
+            index[k] = rest % w->tensor.dim[k];
+        for (uint32_t k = 0; k < w->tensor.rank; k++)
+            str_printf(&at, "%s%lld", k ? ", " : "", (long long)index[k]);
+        diag_error(s->diag, w->loc, "weight %s has %s at [%s]", w->name,
+                   isnan(v) ? "NaN" : "an infinite number", str_text(&at));
+        str_free(&at);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+/* Why the op is no layer of the pass; NULL: it is one. */
+static const char *not_a_layer(const struct sparsify *s, const struct columns *c, const uint32_t *uses,
+                               bool named) {
+    if (uses[c->weight.i] != 1) return "its weight is used by several ops";
+    bool depthwise = c->groups > 1 && c->rows == 1;
+    if (depthwise && !named)
+        return "depthwise convolutions have few weights and lose much; name it in `only` if it must";
+    if (value_get(s->m, c->weight)->type.quant.i || value_get(s->m, c->weight)->type.layout.i)
+        return "its weight is quantized, or laid out for a kernel";
+    return NULL;
+}
+
+static enum status find_layers(struct sparsify *s) {
+    const struct region *root = region_get(s->m, s->m->root);
+    struct selection selection = select_make(pass_text(s->options, "only"), pass_text(s->options, "except"));
+    uint32_t *uses = module_count_uses(s->m);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < root->ops.count && status == STATUS_OK; i++) {
+        struct sparsify_layer l = {.op = root->ops.at[i]};
+        const struct op *op = op_get(s->m, l.op);
+        bool named;
+        if (!columns_of(s->m, op, &l.c)) continue;
+        const struct value *weight = value_get(s->m, l.c.weight);
+        if (!select_has(&selection, s->m, op->result[0], weight->weight, &named)) continue;
+        const char *why = not_a_layer(s, &l.c, uses, named);
+        if (why) {
+            diag_remark(s->diag, REMARK_MISSED, "sparsify", weight->name, "left as it is: %s", why);
+            continue;
+        }
+        status = check_finite(s, weight->weight);
+        if (l.c.transposed && status == STATUS_OK) transpose_weight(s, l.op, &l.c);
+        *vec_push(&s->layers) = l;
+    }
+    if (status == STATUS_OK) status = select_check(&selection, "sparsify", s->m->loc, s->diag);
+    if (status == STATUS_OK && !s->layers.count)
+        diag_remark(s->diag, REMARK_MISSED, "sparsify", s->m->name,
+                    "there is no layer with weights of its own");
+    free(uses);
+    select_free(&selection);
+    return status;
+}
+
+/* -- one layer -- */
+/* Blocks that do not fit into a layer shrink to it. */
+static struct pattern pattern_for(const struct sparsify *s, const struct columns *c) {
+    struct pattern t = s->pattern;
+    t.rows = min_i64(t.rows, c->rows);
+    t.columns = min_i64(t.columns, c->depth);
+    return t;
+}
+
+static void scores(const struct obs_problem *p, double *out) {
+    for (int64_t i = 0; i < p->rows * p->depth; i++) {
+        int64_t j = i % p->depth;
+        out[i] = p->w[i] * p->w[i] * (p->g ? p->g[j * p->depth + j] : 1);
+    }
+}
+
+static void by_score(const struct sparsify *s, const struct obs_problem *p) {
+    double *score = xmalloc((size_t)(p->rows * p->depth) * sizeof *score);
+    struct obs_problem scored = *p;
+    if (s->method == METHOD_MAGNITUDE) scored.g = NULL;
+    scores(&scored, score);
+    mask_by_score(p, score, s->method == METHOD_WANDA);
+    for (int64_t i = 0; i < p->rows * p->depth; i++)
+        if (!p->kept[i]) p->w[i] = 0;
+    free(score);
+}
+
+/* What the layer should give on its inputs X as they are now: W R of the original inputs R, as far as a
+ * linear layer on X can, but near the old weights: w + w (R − X) Xᵀ (X Xᵀ + λ)⁻¹. */
+static void aim_at_reference(const struct obs_problem *p, const double *cross) {
+    int64_t n = p->depth, rows = p->rows;
+    double *difference = xmalloc((size_t)(n * n) * sizeof *difference), *inverse;
+    double *a = xmalloc((size_t)(rows * n) * sizeof *a);
+    for (int64_t i = 0; i < n * n; i++) difference[i] = cross[i] - p->g[i];
+    moment_inverse(p->g, n, p->damp, &inverse);
+    moment_multiply(rows, n, p->old, difference, false, a);
+    moment_multiply(rows, n, a, inverse, true, p->w);
+    free(difference);
+    free(inverse);
+    free(a);
+}
+
+struct outcome {
+    double error, energy; /* summed over groups */
+    int64_t zeros;
+};
+
+static void solve_group(const struct sparsify *s, const struct sparsify_layer *l, const struct gram *gram,
+                        int64_t group, const struct tensor *from, struct tensor *to, struct outcome *o) {
+    const struct columns *c = &l->c;
+    int64_t n = c->depth, count = c->rows * n;
+    double *old = xmalloc((size_t)count * sizeof *old), *w = xmalloc((size_t)count * sizeof *w);
+    struct obs_problem p = {
+        .rows = c->rows, .depth = n, .pattern = pattern_for(s, c), .ratio = l->ratio, .damp = s->damp};
+    sparsify_get(c, group, from, old);
+    memcpy(w, old, (size_t)count * sizeof *w);
+    p.old = old;
+    p.w = w;
+    p.g = gram ? gram_own(gram, group) : NULL;
+    /* Few columns say little about directions that they hardly have. */
+    double doubt = gram ? (double)n / (double)max_i64(gram->columns, 1) : 1;
+    p.refit_damp = s->damp * (doubt < 0.01 ? 0.01 : doubt > 1 ? 1 : doubt);
+    p.kept = xcalloc((size_t)count, sizeof *p.kept);
+    if (gram && gram->cross && gram->columns >= 2 * n) aim_at_reference(&p, gram->cross + group * n * n);
+    if (s->method == METHOD_OBS)
+        obs_solve(&p);
+    else
+        by_score(s, &p);
+    for (int64_t i = 0; i < count; i++) o->zeros += w[i] == 0;
+    if (gram) {
+        o->error += moment_distance(c->rows, n, w, old, p.g);
+        o->energy += moment_distance(c->rows, n, old, NULL, p.g);
+    }
+    sparsify_put(c, group, w, to);
+    free(old);
+    free(w);
+    free(p.kept);
+}
+
+static struct sparse format_for(const struct sparsify *s, const struct tensor *t) {
+    struct sparse hint = {SPARSE_NONE, 0, 0};
+    int64_t columns = tensor_count(t) / max_i64(t->dim[0], 1);
+    if (s->pattern.m) hint = (struct sparse){SPARSE_NM, (uint32_t)s->pattern.n, (uint32_t)s->pattern.m};
+    if (s->pattern.rows * s->pattern.columns > 1 && s->pattern.rows <= t->dim[0] &&
+        s->pattern.columns <= columns)
+        hint = (struct sparse){SPARSE_BLOCK, (uint32_t)s->pattern.rows, (uint32_t)s->pattern.columns};
+    if (!strcmp(s->format, "auto")) return encoding_smallest(t, hint);
+    if (!strcmp(s->format, "csr")) return (struct sparse){SPARSE_CSR, 0, 0};
+    if (!strcmp(s->format, "bitmask")) return (struct sparse){SPARSE_BITMASK, 0, 0};
+    if (!strcmp(s->format, "dense")) return (struct sparse){SPARSE_NONE, 0, 0};
+    return encoding_holds(hint, t) ? hint : (struct sparse){SPARSE_NONE, 0, 0};
+}
+
+/* The parameter's type says how it is stored from now on. */
+static void finish_layer(struct sparsify *s, const struct sparsify_layer *l, const struct outcome *o) {
+    static const char *const methods[] = {"magnitude", "wanda", "obs"};
+    struct value *v = value_get(s->m, l->c.weight);
+    const struct tensor *t = &weight_get(s->m, v->weight)->tensor;
+    struct sparse format = format_for(s, t);
+    v->type.sparse = sparse_make(&s->m->types, format);
+    struct str text = {0};
+    str_printf(&text, "%.1f%% of %lld weights are zero (%s), %s %llu of %zu bytes",
+               100 * (double)o->zeros / (double)max_i64(tensor_count(t), 1), (long long)tensor_count(t),
+               methods[s->method], sparse_name(format.kind), (unsigned long long)encoding_bytes(format, t),
+               tensor_bytes(t));
+    if (o->energy > 0)
+        str_printf(&text, ", relative output error %.3g", (o->error > 0 ? o->error : 0) / o->energy);
+    diag_remark(s->diag, REMARK_APPLIED, "sparsify", v->name, "%s", str_text(&text));
+    str_free(&text);
+}
+
+static bool changes_nothing(const struct sparsify *s, const struct sparsify_layer *l) {
+    return !s->pattern.m && l->ratio <= 0;
+}
+
+/* With data; the weight changes under the replay's eyes. */
+static enum status visit_op(void *ctx, struct replay *r, op_id op) {
+    struct sparsify *s = ctx;
+    for (uint32_t i = 0; i < s->layers.count; i++) {
+        const struct sparsify_layer *l = &s->layers.at[i];
+        if (l->op.i != op.i || changes_nothing(s, l)) continue;
+        weight_id id = value_get(s->m, l->c.weight)->weight;
+        struct gram gram;
+        struct outcome o = {0};
+        TRY(gram_measure(r, &l->c, s->method == METHOD_OBS ? GRAM_OWN | GRAM_CROSS : GRAM_OWN,
+                         SPARSIFY_COLUMNS, &gram));
+        double scale = 1 / (double)max_i64(gram.columns, 1);
+        for (int64_t k = 0; k < gram.groups * gram.depth * gram.depth; k++) {
+            gram.own[k] *= scale;
+            if (gram.cross) gram.cross[k] *= scale;
+        }
+        const struct tensor *old = &weight_get(s->m, id)->tensor;
+        struct tensor fresh = tensor_new(old->elem, old->rank, old->dim);
+        for (int64_t g = 0; g < gram.groups; g++) solve_group(s, l, &gram, g, old, &fresh, &o);
+        gram_free(&gram);
+        replay_set_weight(r, id, fresh);
+        finish_layer(s, l, &o);
+    }
+    return STATUS_OK;
+}
+
+static void without_data(struct sparsify *s) {
+    for (uint32_t i = 0; i < s->layers.count; i++) {
+        const struct sparsify_layer *l = &s->layers.at[i];
+        struct weight *w = weight_get(s->m, value_get(s->m, l->c.weight)->weight);
+        struct outcome o = {0};
+        if (changes_nothing(s, l)) continue;
+        struct tensor fresh = tensor_new(w->tensor.elem, w->tensor.rank, w->tensor.dim);
+        for (int64_t g = 0; g < l->c.groups; g++) solve_group(s, l, NULL, g, &w->tensor, &fresh, &o);
+        tensor_free(&w->tensor);
+        w->tensor = fresh;
+        w->made_by = NULL;
+        finish_layer(s, l, &o);
+    }
+}
+
+enum status pass_sparsify(struct module *m, const struct pass_options *options, struct diag *diag) {
+    struct sparsify s = {.m = m, .diag = diag};
+    enum status status = sparsify_read(options, &s);
+    if (status == STATUS_OK) status = find_layers(&s);
+    if (status == STATUS_OK) status = sparsify_distribute(&s);
+    if (status == STATUS_OK && s.data && s.layers.count)
+        status = sparsify_replay(&s, &(struct replay_visitor){.before = visit_op, .ctx = &s});
+    else if (status == STATUS_OK)
+        without_data(&s);
+    vec_free(&s.layers);
+    return status;
+}
