@@ -4,6 +4,7 @@
 #include "ir/verify.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -56,8 +57,9 @@ static bool option_text_ok(enum pass_option_kind kind, const char *text) {
     char *end;
     switch (kind) {
     case PASS_OPTION_INT:
+        errno = 0;
         (void)strtoll(text, &end, 10);
-        return *text && !*end;
+        return *text && !*end && !errno;
     case PASS_OPTION_FLOAT:
         (void)strtod(text, &end);
         return *text && !*end;

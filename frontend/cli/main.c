@@ -194,7 +194,10 @@ int main(int argc, char **argv) {
     else if (!code)
         code = inv.command->run(&inv);
     diag_print(&inv.diag, stderr);
-    if (!code && fflush(stdout)) code = EXIT_INPUT;
+    if (!code && (fflush(stdout) || ferror(stdout))) {
+        fprintf(stderr, "adze: error: cannot write to the standard output: %s\n", strerror(errno));
+        code = EXIT_INPUT;
+    }
     vec_free(&inv.arguments);
     vec_free(&inv.options);
     diag_free(&inv.diag);
