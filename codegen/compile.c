@@ -181,14 +181,16 @@ static enum status add_step(struct compiler *c, op_id id) {
     for (uint32_t i = 0; i < op->result_count; i++)
         operands[op->operand_count + i] = operand_of(c, op->result[i]);
     if (kernel.worker_scratch > c->worker_scratch) c->worker_scratch = kernel.worker_scratch;
+    uint64_t operations = work_operations(c->m, op), bytes = work_bytes(c->m, op);
     *vec_push(&c->steps) = (struct program_step){
         .kernel = LLVMGetValueName2(kernel.function, &(size_t){0}),
         .name = value_get(c->m, op->result[0])->name,
         .operands = operands,
         .n_operands = n,
         .items = kernel.items,
-        .operations = work_operations(c->m, op),
-        .bytes = work_bytes(c->m, op),
+        .grain = work_grain(c->options->target, operations, bytes, kernel.items),
+        .operations = operations,
+        .bytes = bytes,
     };
     return STATUS_OK;
 }
