@@ -85,8 +85,30 @@ void target_attributes(LLVMValueRef function, enum arch arch, uint64_t features)
     str_free(&text);
 }
 
+/* An attribute's text, not terminated; null when the function has none. */
+static const char *attribute(LLVMValueRef function, const char *key, unsigned *length) {
+    LLVMAttributeRef found = LLVMGetStringAttributeAtIndex(
+        function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, key, (unsigned)strlen(key));
+    return found ? LLVMGetStringAttributeValue(found, length) : NULL;
+}
+
 bool target_has_attributes(LLVMValueRef function) {
-    static const char key[] = "target-features";
-    return LLVMGetStringAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, key,
-                                         sizeof key - 1) != NULL;
+    unsigned length;
+    return attribute(function, "target-features", &length) != NULL;
+}
+
+bool target_may_lack(LLVMValueRef function, uint64_t feature) {
+    unsigned cpu_length, length;
+    const char *cpu = attribute(function, "target-cpu", &cpu_length);
+    const char *features = attribute(function, "target-features", &length), *x86 = arch_rows[ARCH_X86_64].cpu;
+    if (!cpu || !features || cpu_length != strlen(x86) || memcmp(cpu, x86, cpu_length)) return false;
+    struct str name = {0}, given = {0};
+    cpu_print(feature, "+", ",", &name);
+    str_add_char(&name, ',');
+    str_add_bytes(&given, features, length);
+    str_add_char(&given, ',');
+    bool has = strstr(str_text(&given), str_text(&name)) != NULL;
+    str_free(&name);
+    str_free(&given);
+    return !has;
 }

@@ -19,5 +19,7 @@ void target_prepare_module(LLVMModuleRef module, LLVMTargetMachineRef machine);
 /* Lets LLVM use the features in a function; a set of 0 is the baseline. */
 void target_attributes(LLVMValueRef function, enum arch arch, uint64_t features);
 bool target_has_attributes(LLVMValueRef function);
+/* Does a function that target_attributes describes run on x86-64 CPUs without this feature? */
+bool target_may_lack(LLVMValueRef function, uint64_t feature);
 
 #endif

@@ -19,6 +19,7 @@ static void expect(const char *what, LLVMErrorRef error) {
 
 bool jit_can_run(const char *cpu) {
     __builtin_cpu_init();
+    if (strcmp(cpu, "x86-64") == 0) return __builtin_cpu_supports("x86-64");
     if (strcmp(cpu, "x86-64-v2") == 0) return __builtin_cpu_supports("x86-64-v2");
     if (strcmp(cpu, "x86-64-v3") == 0) return __builtin_cpu_supports("x86-64-v3");
     if (strcmp(cpu, "x86-64-v4") == 0) return __builtin_cpu_supports("x86-64-v4");

@@ -2,6 +2,7 @@
  * every x86-64 level this machine runs. By default every 4099th bit pattern; with --exhaustive [NAME] all
  * 2^32 (minutes each). */
 #include "codegen/simd.h"
+#include "codegen/target_machine.h"
 #include "codegen/vmath.h"
 #include "test/support/jit.h"
 #include "test/support/unit.h"
@@ -11,9 +12,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
-static const unsigned cpu_lanes[] = {4, 8, 16};
-enum { CPUS = 3, BLOCK = 4096 };
+static const char *const cpus[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+static const unsigned cpu_lanes[] = {4, 4, 8, 16};
+enum { CPUS = 4, BLOCK = 4096 };
 
 static double softplus(double x) {
     return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
@@ -95,6 +96,8 @@ static void emit_loop(struct jit *jit, const char *name, LLVMTypeRef elem, unsig
     LLVMTypeRef ptr = LLVMPointerTypeInContext(jit->context, 0), i64 = LLVMInt64TypeInContext(jit->context);
     LLVMTypeRef parameters[] = {ptr, ptr, ptr, i64}, type = simd_type(elem, lanes);
     LLVMValueRef f = jit_function(jit, name, LLVMVoidTypeInContext(jit->context), parameters, 4);
+    /* Emitters ask for the features of the function. */
+    if (!strcmp(jit->cpu, "x86-64")) target_attributes(f, ARCH_X86_64, 0);
     LLVMBasicBlockRef entry = LLVMGetInsertBlock(b);
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(jit->context, f, "body");
     LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(jit->context, f, "done");
