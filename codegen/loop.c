@@ -2,6 +2,7 @@
 
 #include "codegen/simd.h"
 #include "codegen/simd_memory.h"
+#include "codegen/target_machine.h"
 
 struct kernel_code kernel_begin(struct emit *e, const char *symbol) {
     LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0), i32 = LLVMInt32TypeInContext(e->context);
@@ -9,6 +10,7 @@ struct kernel_code kernel_begin(struct emit *e, const char *symbol) {
     LLVMTypeRef parameters[] = {ptr, ptr, i32, i32};
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameters, 4, 0);
     struct kernel_code code = {.function = LLVMAddFunction(e->module, symbol, type)};
+    target_attributes(code.function, e->target->arch, e->target->features);
     unsigned kind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     LLVMAddAttributeAtIndex(code.function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
                             LLVMCreateEnumAttribute(e->context, kind, 0));
