@@ -132,6 +132,8 @@ static void look_inside(const struct bound_step *s, int64_t i) {
         if (isinf(e[k])) *error = INFINITY;
         if (has_pole(s->op->kind, k) && e[k] > 0 && fabs(v[k]) <= e[k]) *error = INFINITY;
     }
+    /* A remainder that jumps may land anywhere below the divisor. */
+    if (s->op->kind == OP_mod && *error > fabs(v[1]) / 4) *error = INFINITY;
     if (s->op->kind == OP_equal && e[0] + e[1] > 0 && fabs(v[0] - v[1]) <= e[0] + e[1]) *error = INFINITY;
     if (s->op->kind == OP_cast && s->elem == ELEM_bool && e[0] > 0 && fabs(v[0]) <= e[0]) *error = INFINITY;
 }
