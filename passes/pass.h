@@ -49,7 +49,7 @@ const char *pass_text(const struct pass_options *options, const char *name);
 
 typedef enum status pass_fn(struct module *m, const struct pass_options *options, struct diag *diag);
 
-/* The passes' functions. */
+/* The functions of the table, each in a file of its own. */
 #define PASS(id, name, function, ...) pass_fn function;
 #include "passes/passes.def"
 
@@ -61,10 +61,6 @@ struct pass_info {
 };
 const struct pass_info *pass_info(enum pass_kind kind);
 enum pass_kind pass_by_name(const char *name); /* PASS_NONE */
-
-/* The functions of the table, each in a file of its own. */
-#define PASS(id, name, function, ...) pass_fn function;
-#include "passes/passes.def"
 
 /* -- pipelines -- */
 struct pipeline_hooks {
