@@ -15,6 +15,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct run {
     uint32_t set, workers, order;
@@ -49,7 +50,7 @@ enum { CANARY = 0x5a };
 
 /* The bytes of the buffer's own pages that are not the buffer. */
 static char *slack_of(const struct guard *g, size_t *bytes) {
-    size_t page = g->map_bytes ? 4096 : 0;
+    size_t page = g->map_bytes ? (size_t)sysconf(_SC_PAGESIZE) : 0;
     char *first = (char *)g->map + page, *last = (char *)g->map + g->map_bytes - page, *data = g->data;
     bool before = data > first;
     *bytes = before ? (size_t)(data - first) : (size_t)(last - (data + g->bytes));
