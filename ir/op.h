@@ -44,8 +44,8 @@ struct infer {
     struct type results[64];
 };
 enum { MAX_RESULTS = 64 };
-/* Runs the op's inference, and checks that every result of static shape is a possible tensor: no op can check the
- * product of extents that it never multiplies. */
+/* Runs the op's inference, and checks that every result of static shape is a possible tensor: no op can check
+ * the product of extents that it never multiplies. */
 MUST_USE enum status infer_types(struct infer *infer);
 enum status infer_error(const struct infer *infer, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct type infer_operand(const struct infer *infer, uint32_t i); /* aborts if left out */
