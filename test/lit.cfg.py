@@ -46,14 +46,14 @@ CPU_FEATURES = {
 }
 flags = cpu_flags()
 config.available_features |= {name for name, needed in CPU_FEATURES.items() if needed <= flags}
-TOOLS = ("qemu-x86_64", "qemu-aarch64", "qemu-riscv64", "shellcheck")
+TOOLS = ("qemu-x86_64", "qemu-aarch64", "qemu-riscv64", "aarch64-linux-gnu-gcc", "shellcheck")
 config.available_features |= {tool for tool in TOOLS if shutil.which(tool)}
 if build.name == "asan":
     config.available_features.add("asan")
 
 # Tools, spelled as whole words in RUN lines.
 tools = pathlib.Path(llvm_bindir())
-for tool in ("FileCheck", "not", "split-file", "llvm-objdump", "llvm-nm", "llvm-readelf"):
+for tool in ("FileCheck", "count", "not", "split-file", "llvm-objdump", "llvm-nm", "llvm-readelf"):
     config.substitutions.append((rf"(?<![\w./-]){tool}(?![\w./-])", str(tools / tool)))
 config.substitutions += [
     ("%adze", str(build / "bin" / "adze")),
