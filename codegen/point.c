@@ -100,6 +100,11 @@ static LLVMValueRef point_silu(struct point *p) {
     return LLVMBuildFDiv(b, p->x[0], LLVMBuildFAdd(b, e, real(p, 1), ""), "");
 }
 
+static LLVMValueRef point_softsign(struct point *p) {
+    LLVMBuilderRef b = builder(p);
+    return LLVMBuildFDiv(b, p->x[0], LLVMBuildFAdd(b, simd_abs(b, p->x[0]), real(p, 1), ""), "");
+}
+
 static LLVMValueRef point_elu(struct point *p) {
     LLVMBuilderRef b = builder(p);
     LLVMValueRef bent = LLVMBuildFMul(b, vmath_expm1(b, p->x[0]), real_attr(p, ATTR_alpha), "");

@@ -26,6 +26,7 @@ UNARY(floor)
 UNARY(ceil)
 UNARY(round)
 UNARY(softplus)
+UNARY(softsign)
 UNARY(hard_swish)
 UNARY(not )
 
@@ -153,11 +154,6 @@ enum status import_celu(struct node *n) {
     return node_result(
         n,
         emit2(n, OP_mul, emit1_with(n, OP_elu, emit2(n, OP_div, x, unit), attr_float(ATTR_alpha, 1)), unit));
-}
-
-enum status import_softsign(struct node *n) {
-    ref x = node_in(n, 0);
-    return node_result(n, emit2(n, OP_div, x, emit2(n, OP_add, emit1(n, OP_abs, x), number(n, x, 1))));
 }
 
 enum status import_thresholded_relu(struct node *n) {

@@ -44,6 +44,7 @@ const struct op_sample op_samples_pointwise[] = {
     FLOAT_UNARY(ceil),
     FLOAT_UNARY(round),
     FLOAT_UNARY(softplus),
+    FLOAT_UNARY(softsign),
     {OP_elu, "", {OPERAND(f32, 2, 3)}, {FLOAT(alpha, 0.5)}, NULL},
     {OP_not, "", {OPERAND(bool, 2, 3)}, {{0}}, NULL},
     {OP_cast, "", {OPERAND(f32, 2, 3)}, {TO(i32)}, NULL},

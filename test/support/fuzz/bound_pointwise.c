@@ -44,6 +44,7 @@ static const struct rounding {
     [OP_erf] = {6},
     [OP_sigmoid] = {8},
     [OP_softplus] = {8},
+    [OP_softsign] = {4},
     [OP_pow] = {16},
     [OP_silu] = {10, 1},
     [OP_gelu] = {10, 6},

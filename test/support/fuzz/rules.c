@@ -32,6 +32,7 @@ static gen_rule *const rules[OP_COUNT] = {
     [OP_ceil] = gen_rule_unary,
     [OP_round] = gen_rule_unary,
     [OP_softplus] = gen_rule_unary,
+    [OP_softsign] = gen_rule_unary,
     [OP_elu] = gen_rule_unary,
     [OP_not] = gen_rule_unary,
     [OP_cast] = gen_rule_cast,
