@@ -6,8 +6,8 @@
 #include "passes/channel_score.h"
 #include "passes/channel_solve.h"
 #include "passes/pass.h"
+#include "passes/select.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -42,7 +42,7 @@ struct pruner {
 static bool matches(const struct pruner *p, uint32_t group, const char *pattern) {
     const struct channel_set *s = &p->groups.sets.at[p->groups.groups.at[group].first_set];
     for (uint32_t i = 0; i < s->count; i++)
-        if (!fnmatch(pattern, value_get(p->m, s->member[i].value)->name, 0)) return true;
+        if (select_match(pattern, value_get(p->m, s->member[i].value)->name)) return true;
     return false;
 }
 
