@@ -173,7 +173,116 @@ static void extremes(void) {
         }
 }
 
+/* -- on a grid -- */
+enum { SMALL = 6, CODES = 4 };
+
+static double grid_loss(const double *w, const double *old, const double *g) {
+    return moment_distance(1, SMALL, w, old, g);
+}
+
+/* The least loss over all codes of a row where `kept` may be anything but 0; NULL: any mask of `keep`. */
+static double best_codes(const struct obs_grid *grid, const double *old, const double *g, int keep) {
+    double least = INFINITY, w[SMALL];
+    int all = 1;
+    for (int j = 0; j < SMALL; j++) all *= CODES + 1;
+    for (int at = 0; at < all; at++) { /* the digit CODES: gone */
+        int gone = 0;
+        for (int j = 0, rest = at; j < SMALL; j++, rest /= CODES + 1) {
+            int code = rest % (CODES + 1);
+            gone += code == CODES;
+            w[j] = code == CODES ? 0 : (grid->lo + code - grid->zero[j / 3]) * grid->scale[j / 3];
+        }
+        if (gone != SMALL - keep) continue;
+        double loss = grid_loss(w, old, g);
+        if (loss < least) least = loss;
+    }
+    return least;
+}
+
+static void check_on_grid(const struct obs_grid *grid, const double *w, const bool *kept) {
+    for (int j = 0; j < SMALL; j++)
+        CHECK(kept[j] ? w[j] == obs_grid_round(grid, SMALL, 0, j, w[j]) : w[j] == 0);
+}
+
+/* Each way of rounding against all codes tried out; plain rounding is the baseline. */
+static void rounds_well(enum obs_mask mask, bool by_importance, double ratio, double factor) {
+    double sum_found = 0, sum_best = 0, sum_nearest = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        double wide[DEPTH * DEPTH], g[SMALL * SMALL], old[SMALL], w[SMALL], score[SMALL];
+        const double scale[] = {0.5, 0.7}, zero[] = {0, -1};
+        bool kept[SMALL];
+        uint64_t state = seed * 31;
+        make_moments(wide, DEPTH, seed);
+        for (int i = 0; i < SMALL * SMALL; i++) g[i] = wide[i / SMALL * DEPTH + i % SMALL];
+        for (int j = 0; j < SMALL; j++)
+            old[j] = w[j] = noise(&state), score[j] = old[j] * old[j] * g[j * (SMALL + 1)];
+        struct obs_grid grid = {.group = 3, .scale = scale, .zero = zero, .lo = -2, .hi = 1};
+        struct obs_problem p = {1, SMALL, {1, 1, 0, 0}, ratio, old, g, 1e-4, 1e-8, w, kept};
+        mask_by_score(&p, score, false);
+        for (int j = 0; j < SMALL; j++) w[j] = kept[j] ? obs_grid_round(&grid, SMALL, 0, j, old[j]) : 0;
+        sum_nearest += grid_loss(w, old, g);
+        memcpy(w, old, sizeof w);
+        obs_quantize(&p, &grid, &(struct obs_rounding){mask, by_importance, 3});
+        int count = 0;
+        for (int j = 0; j < SMALL; j++) count += kept[j];
+        CHECK(count == (int)(SMALL * (1 - ratio) + 0.5));
+        check_on_grid(&grid, w, kept);
+        double found = grid_loss(w, old, g), best = best_codes(&grid, old, g, count);
+        CHECK(found >= best - 1e-9);
+        sum_found += found;
+        sum_best += best;
+    }
+    CHECK(sum_found < factor * sum_best);
+    CHECK(sum_found < sum_nearest);
+}
+
+struct fitted {
+    double scale[2 * 2];
+    int64_t calls[2];
+    int count;
+};
+
+static void fit_group(void *ctx, int64_t group, const double *w, const bool *kept) {
+    struct fitted *f = ctx;
+    (void)kept;
+    CHECK(f->count < 2);
+    f->calls[f->count++] = group;
+    for (int i = 0; i < 2; i++) {
+        double most = 0;
+        for (int j = 0; j < 4; j++) most = fmax(most, fabs(w[i * DEPTH + group * 4 + j]));
+        f->scale[i * 2 + group] = most / 7;
+    }
+}
+
+/* Groups are fitted in order, once, to weights that have taken over the errors before them. */
+static void fits_groups(void) {
+    double g[DEPTH * DEPTH], old[2 * DEPTH], w[2 * DEPTH];
+    bool kept[2 * DEPTH];
+    uint64_t state = 11;
+    make_moments(g, DEPTH, 3);
+    for (int i = 0; i < 2 * DEPTH; i++) old[i] = w[i] = noise(&state);
+    struct fitted f = {.count = 0};
+    struct obs_grid grid = {.group = 4, .scale = f.scale, .lo = -7, .hi = 7, .fit = fit_group, .ctx = &f};
+    struct obs_problem p = {2, DEPTH, {1, 1, 2, 4}, 0, old, g, 1e-4, 1e-8, w, kept};
+    obs_quantize(&p, &grid, &(struct obs_rounding){OBS_CHOOSE, true, 1});
+    CHECK(f.count == 2 && f.calls[0] == 0 && f.calls[1] == 1);
+    for (int i = 0; i < 2 * DEPTH; i += 4) {
+        int count = 0;
+        for (int j = i; j < i + 4; j++) {
+            count += kept[j];
+            CHECK(kept[j] ? w[j] == obs_grid_round(&grid, DEPTH, j / DEPTH, j % DEPTH, w[j]) : w[j] == 0);
+        }
+        CHECK(count == 2);
+    }
+}
+
 int main(void) {
+    rounds_well(OBS_KEEP_ALL, false, 0, 1.3);
+    rounds_well(OBS_KEEP_ALL, true, 0, 1.3);
+    rounds_well(OBS_GIVEN, false, 1.0 / 3, 4);
+    rounds_well(OBS_CHOOSE, false, 1.0 / 3, 2.5);
+    rounds_well(OBS_CHOOSE, true, 1.0 / 3, 2.5);
+    fits_groups();
     near_the_optimum();
     singular();
     refit_solves();
