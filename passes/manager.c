@@ -70,6 +70,27 @@ static bool option_text_ok(enum pass_option_kind kind, const char *text) {
     }
 }
 
+static void spell_value(const char *value, struct str *out) {
+    bool word = *value && !strpbrk(value, ",()=; \t\n");
+    str_printf(out, word ? "%s" : "\"%s\"", value);
+}
+
+void pass_decide(struct module *m, const struct pass_options *options, value_id subject, struct decision d) {
+    struct str text = {0};
+    str_add(&text, options->pass);
+    const char *before = "(";
+    for (uint32_t i = 0; options->specs[i].name; i++) {
+        if (!strcmp(options->values[i], options->specs[i].fallback)) continue;
+        str_printf(&text, "%s%s = ", before, options->specs[i].name);
+        spell_value(options->values[i], &text);
+        before = ", ";
+    }
+    if (*before == ',') str_add_char(&text, ')');
+    d.pass = str_text(&text);
+    decision_record(m, subject, &d);
+    str_free(&text);
+}
+
 /* -- the pipeline's text -- */
 struct reader {
     const char *text, *at;
@@ -188,6 +209,7 @@ static enum status run_pass(struct module *m, const struct pass_info *info,
     double start = seconds_now();
     TRY(info->run(m, options, diag));
     double seconds = seconds_now() - start;
+    decision_sweep(m);
     if (verify_module(m, hooks && hooks->verify_each, diag) != STATUS_OK) {
         diag_print(diag, stderr);
         bug("the module is broken after the pass %s", info->name);
@@ -208,7 +230,7 @@ enum status pipeline_run(struct module *m, const char *text, const struct pass_e
         const char **values = NULL;
         status = read_pass(&r, &info, &values);
         if (status != STATUS_OK || (hooks && hooks->limit && n >= hooks->limit)) break;
-        struct pass_options options = {values, info->options, env};
+        struct pass_options options = {info->name, values, info->options, env};
         status = run_pass(m, info, &options, hooks, diag);
         if (status == STATUS_OK && !take(&r, ',')) {
             skip_blanks(&r);

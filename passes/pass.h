@@ -4,6 +4,7 @@
 #ifndef ADZE_PASSES_PASS_H
 #define ADZE_PASSES_PASS_H
 
+#include "ir/decision.h"
 #include "ir/op.h"
 #include "ir/samples.h"
 #include "ir/target.h"
@@ -38,6 +39,7 @@ struct pass_env {
 };
 
 struct pass_options {
+    const char *pass;          /* its name */
     const char *const *values; /* one for each row of the pass's option table, defaults filled in */
     const struct pass_option_spec *specs;
     const struct pass_env *env;
@@ -46,6 +48,11 @@ int64_t pass_int(const struct pass_options *options, const char *name);
 double pass_float(const struct pass_options *options, const char *name);
 bool pass_bool(const struct pass_options *options, const char *name);
 const char *pass_text(const struct pass_options *options, const char *name);
+
+/* Keeps what the pass decided about a weight (or a value) in the module, see ir/decision.h; `d.pass` is
+ * filled in: the pass with the options that differ from their defaults. A remark says more, to whoever runs
+ * the pass; a decision stays with the model. */
+void pass_decide(struct module *m, const struct pass_options *options, value_id subject, struct decision d);
 
 typedef enum status pass_fn(struct module *m, const struct pass_options *options, struct diag *diag);
 
