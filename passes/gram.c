@@ -190,10 +190,11 @@ enum status gram_energy(const struct replay *r, const struct columns *c, int64_t
             while (position < count) {
                 int64_t take = min_i64(ceil_div(count - position, step), BLOCK);
                 read_columns(&w, x, group, position, step, take, w.block.own);
-                for (int64_t i = 0; i < take * c->depth; i++) {
-                    double v = element(elem, w.block.own, i);
-                    to[i % c->depth] += v * v;
-                }
+                for (int64_t i = 0; i < take; i++)
+                    for (int64_t d = 0; d < c->depth; d++) {
+                        double v = element(elem, w.block.own, i * c->depth + d);
+                        to[d] += v * v;
+                    }
                 position += take * step;
                 total += take;
             }

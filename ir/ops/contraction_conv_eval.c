@@ -4,6 +4,7 @@
 #include "ir/ops/functions.h"
 #include "ir/ops/gemm.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,37 @@ static bool is_pointwise(const struct conv *c) {
     return true;
 }
 
+/* y[(y, x)] += sum over the taps of kernel · large[…]: one channel, where columns would cost more than the
+ * sums. The padding adds nothing, while a kernel that is not finite times its zeros would: see below. */
+#define SLIDE(name, T)                                                                                       \
+    static void name(const struct conv *c, const T *kernel, const T *large, T *out) {                        \
+        int64_t stride = c->window[1].stride;                                                                \
+        struct piece all = {0, c->small[0], 0, c->small[1]};                                                 \
+        for (int64_t ky = 0; ky < c->window[0].taps; ky++)                                                   \
+            for (int64_t kx = 0; kx < c->window[1].taps; kx++, kernel++)                                     \
+                for (int64_t y = 0; y < c->small[0]; y++) {                                                  \
+                    struct tap_row t = tap_row(c, &all, ky, kx, y);                                          \
+                    const T factor = *kernel, *restrict from = large + t.first;                              \
+                    T *restrict to = out + y * c->small[1];                                                  \
+                    if (stride == 1)                                                                         \
+                        for (int64_t x = t.lo; x < t.hi; x++) to[x] += factor * from[x];                     \
+                    else                                                                                     \
+                        for (int64_t x = t.lo; x < t.hi; x++) to[x] += factor * from[x * stride];            \
+                }                                                                                            \
+    }
+SLIDE(slide_f32, float)
+SLIDE(slide_f64, double)
+
+/* One channel to one, and no tap that the padding's zeros would make NaN. */
+#define SLIDES(name, T)                                                                                      \
+    static bool name(const struct conv *c, const T *kernel) {                                                \
+        bool finite = c->large_channels == 1 && c->small_channels == 1;                                      \
+        for (int64_t i = 0; finite && i < conv_taps(c); i++) finite = isfinite(kernel[i]);                   \
+        return finite;                                                                                       \
+    }
+SLIDES(slides_f32, float)
+SLIDES(slides_f64, double)
+
 /* One image of one group. */
 struct pane {
     enum elem elem;
@@ -104,6 +136,14 @@ struct pane {
 
 static void convolve(const struct pane *p, const char *x, char *y) {
     const struct conv *c = p->c;
+    if (!p->ordered && p->elem == ELEM_f32 && slides_f32(c, (const float *)p->kernel)) {
+        slide_f32(c, (const float *)p->kernel, (const float *)x, (float *)y);
+        return;
+    }
+    if (!p->ordered && p->elem == ELEM_f64 && slides_f64(c, (const double *)p->kernel)) {
+        slide_f64(c, (const double *)p->kernel, (const double *)x, (double *)y);
+        return;
+    }
     size_t bytes = elem_bytes(p->elem);
     int64_t depth = c->large_channels * conv_taps(c);
     struct gemm g = {
