@@ -221,6 +221,14 @@ static void finish_layer(struct sparsify *s, const struct sparsify_layer *l, con
         str_printf(&text, ", relative output error %.3g", (o->error > 0 ? o->error : 0) / o->energy);
     diag_remark(s->diag, REMARK_APPLIED, "sparsify", v->name, "%s", str_text(&text));
     str_free(&text);
+    int64_t total = tensor_count(t);
+    pass_decide(s->m, s->options, l->c.weight,
+                (struct decision){.method = methods[s->method],
+                                  .kept = total - o->zeros,
+                                  .total = total,
+                                  .unit = "weights",
+                                  .measured = o->energy > 0,
+                                  .error = o->energy > 0 ? o->error / o->energy : 0});
 }
 
 static bool changes_nothing(const struct sparsify *s, const struct sparsify_layer *l) {

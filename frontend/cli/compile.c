@@ -92,19 +92,19 @@ enum exit_code cmd_compile(struct invocation *inv) {
     if (verify && !(kinds & OUTPUT_BIT(OUTPUT_SHARED)))
         return usage_error(inv, "--verify needs --emit=shared");
     if (target_parse(option_text(inv, "target", "host"), &inv->diag, &target) != STATUS_OK) return EXIT_INPUT;
-    struct module *m, *original = NULL;
+    struct module *m, *meant = NULL;
     if ((code = load_model(inv, inv->arguments.at[0], &m))) return code;
     phase(inv, "read", &since);
-    if (verify) original = module_clone(m);
+    if (verify) meant = module_clone(m);
     const char *path = option_text(inv, "output", NULL),
                *stem = path && !strcmp(path, "-") ? path : stem_of(inv, path ? path : m->name);
-    code = run_passes(inv, m, option_text(inv, "passes", pipeline_default), &target);
+    code = run_passes(inv, m, option_text(inv, "passes", pipeline_default), &target, verify ? &meant : NULL);
     phase(inv, "passes", &since);
     if (!code) code = write_outputs(inv, m, kinds, &target, stem);
     phase(inv, "code generation", &since);
-    if (!code && verify) code = check_compiled(inv, original, stem) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
+    if (!code && verify) code = check_compiled(inv, meant, stem) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
     if (verify) phase(inv, "verification", &since);
-    module_free(original);
+    module_free(meant);
     module_free(m);
     return code;
 }

@@ -6,6 +6,7 @@
 #include "frontend/tensorfile/npy.h"
 #include "frontend/tensorfile/safetensors.h"
 #include "ir/base/file.h"
+#include "ir/base/map.h"
 #include "ir/encoding.h"
 #include "ir/print.h"
 #include "ir/verify.h"
@@ -281,6 +282,10 @@ static void add_components(struct invocation *inv, const struct module *m, const
     }
 }
 
+static bool in_a_file(const struct module *m, const struct value *v, uint32_t uses) {
+    return v->kind == VALUE_PARAMETER && uses && !weight_get(m, v->weight)->made_by;
+}
+
 static enum status list_tensors(struct invocation *inv, const struct module *m, named_tensors *tensors,
                                 named_tensors *encoded) {
     uint32_t *uses = module_count_uses(m);
@@ -288,7 +293,7 @@ static enum status list_tensors(struct invocation *inv, const struct module *m, 
     enum status status = STATUS_OK;
     for (uint32_t i = 1; i < m->values.count; i++) {
         const struct value *v = &m->values.at[i];
-        if (v->kind != VALUE_PARAMETER || !uses[i] || weight_get(m, v->weight)->made_by) continue;
+        if (!in_a_file(m, v, uses[i])) continue;
         if (v->type.sparse.i)
             add_components(inv, m, v, tensors, encoded);
         else
@@ -336,15 +341,73 @@ enum exit_code save_model(struct invocation *inv, struct module *m, const char *
     return EXIT_OK;
 }
 
+/* -- weights that passes changed -- */
+struct weight_seen {
+    const char *name;
+    const void *data;
+};
+
+struct weights_seen see_weights(struct invocation *inv, const struct module *m) {
+    struct weight_seen *at = arena_array(&inv->arena, struct weight_seen, m->weights.count);
+    for (uint32_t i = 1; i < m->weights.count; i++) {
+        const struct weight *w = &m->weights.at[i];
+        at[i - 1] = (struct weight_seen){arena_strdup(&inv->arena, w->name), w->tensor.data};
+    }
+    return (struct weights_seen){at, m->weights.count - 1};
+}
+
+static bool was_seen(const struct weights_seen *seen, const struct weight *w) {
+    for (uint32_t i = 0; i < seen->count; i++)
+        if (seen->at[i].data == w->tensor.data && !strcmp(seen->at[i].name, w->name)) return true;
+    return false;
+}
+
+void print_changed_weights(const struct module *m, const struct weights_seen *since) {
+    enum { MOST = 4 };
+    uint32_t *uses = module_count_uses(m), changed = 0;
+    struct str names = {0};
+    for (uint32_t i = 1; i < m->values.count; i++) {
+        const struct value *v = &m->values.at[i];
+        if (!in_a_file(m, v, uses[i]) || was_seen(since, weight_get(m, v->weight))) continue;
+        if (changed++ < MOST) str_printf(&names, "%s%s", changed > 1 ? ", " : "", v->name);
+    }
+    if (changed)
+        printf("# The passes changed %u weight%s (%s%s), and this text has none: -o PATH writes them.\n",
+               changed, changed > 1 ? "s" : "", str_text(&names), changed > MOST ? ", …" : "");
+    str_free(&names);
+    free(uses);
+}
+
 /* -- passes -- */
 struct printing {
     struct invocation *inv;
     bool time;
+    struct module **meant; /* may be NULL */
+    uint64_t decided;      /* the hash of the decisions in *meant */
 };
+
+static uint64_t hash_decisions(const struct module *m) {
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < m->metadata.count; i++) {
+        const struct metadata *d = &m->metadata.at[i];
+        if (strncmp(d->key, "decision.", 9)) continue;
+        hash = hash_bytes(d->key, strlen(d->key), hash);
+        hash = hash_bytes(d->value, strlen(d->value), hash);
+    }
+    return hash;
+}
+
+static void follow_decisions(struct printing *p, const struct module *m) {
+    if (!p->meant || hash_decisions(m) == p->decided) return;
+    p->decided = hash_decisions(m);
+    module_free(*p->meant);
+    *p->meant = module_clone(m);
+}
 
 static void after_pass(void *ctx, const char *pass, struct module *m, bool changed, double seconds) {
     struct printing *p = ctx;
     if (p->time) fprintf(stderr, "%9.3f ms  %s\n", seconds * 1e3, pass);
+    follow_decisions(p, m);
     if (option_given(p->inv, "verify-each") && check_reads_back(m, &p->inv->diag) != STATUS_OK) {
         diag_print(&p->inv->diag, stderr);
         bug("the model does not read back after the pass %s", pass);
@@ -361,13 +424,13 @@ static void after_pass(void *ctx, const char *pass, struct module *m, bool chang
 }
 
 enum exit_code run_passes(struct invocation *inv, struct module *m, const char *passes,
-                          const struct target *target) {
+                          const struct target *target, struct module **meant) {
     const char *name;
     for (uint32_t at = 0; (name = option_next(inv, "print-after", &at));)
         if (!pass_by_name(name)) return usage_error(inv, "--print-after: there is no pass %s", name);
     int64_t limit;
     if (!option_int(inv, "pass-limit", 0, UINT32_MAX, INT64_MAX, &limit)) return EXIT_USAGE;
-    struct printing printing = {inv, option_given(inv, "time-passes")};
+    struct printing printing = {inv, option_given(inv, "time-passes"), meant, hash_decisions(m)};
     struct pipeline_hooks hooks = {.after = after_pass,
                                    .ctx = &printing,
                                    .want_changed = option_given(inv, "print-after-change"),

@@ -12,13 +12,24 @@
  * otherwise. */
 enum exit_code load_model(struct invocation *inv, const char *path, struct module **out);
 
-/* STEM.adz and STEM.safetensors, or the text on standard output when stem is "-" (with a comment if it then
- * lacks weights). */
+/* STEM.adz and STEM.safetensors, or the text on standard output when stem is "-". */
 enum exit_code save_model(struct invocation *inv, struct module *m, const char *stem);
 
-/* Runs `passes` with the options of the group PASSES; prints remarks if asked to. */
+/* The weights of a module at some time, in the invocation's arena. `-o -` writes none: with `since`,
+ * print_changed_weights says in a comment on standard output which of those that a file should hold have
+ * changed after that. */
+struct weights_seen {
+    const struct weight_seen *at;
+    uint32_t count;
+};
+struct weights_seen see_weights(struct invocation *inv, const struct module *m);
+void print_changed_weights(const struct module *m, const struct weights_seen *since);
+
+/* Runs `passes` with the options of the group PASSES; prints remarks if asked to. `meant` (may be NULL) is a
+ * clone of the module: each time a pass has decided to change what is computed (see ir/decision.h), it is
+ * replaced by one of what came of it, so that at the end it is what the compiled model has to agree with. */
 enum exit_code run_passes(struct invocation *inv, struct module *m, const char *passes,
-                          const struct target *target);
+                          const struct target *target, struct module **meant);
 
 /* Runs the default pipeline for this machine and writes STEM.so. */
 enum exit_code compile_for_host(struct invocation *inv, struct module *m, const char *stem);
