@@ -151,12 +151,9 @@ static void drop(struct module *m, uint32_t i) {
     memmove(&m->metadata.at[i], &m->metadata.at[i + 1], (m->metadata.count - i) * sizeof *m->metadata.at);
 }
 
-void decision_move(struct module *m, value_id from, value_id to) {
-    struct metadata *line = find(m, from);
-    if (!line || value_same(from, to)) return;
-    const char *entries = line->value;
-    drop(m, (uint32_t)(line - m->metadata.at));
-    append(m, to, entries);
+void decision_copy(struct module *m, value_id from, value_id to) {
+    const struct metadata *line = find(m, from);
+    if (line && !value_same(from, to)) append(m, to, line->value);
 }
 
 /* Whether what the key is about is still there. A value may have moved into the body of a fuse. */

@@ -44,9 +44,9 @@ void decision_record(struct module *m, value_id subject, const struct decision *
 uint32_t decision_list(const struct module *m, value_id subject, struct arena *arena,
                        const struct decision **out);
 
-/* `to` takes the place of `from`: decisions about `from` are about `to` from now on, after those that `to`
- * has. For passes that put a new weight in the place of an old one. */
-void decision_move(struct module *m, value_id from, value_id to);
+/* Decisions about `from` are about `to`, too, from now on. For passes that put a new weight in the place of
+ * an old one, which is swept away when nobody uses it. */
+void decision_copy(struct module *m, value_id from, value_id to);
 
 /* Drops decisions about what is not in the module any more. The pass manager does so after every pass. */
 void decision_sweep(struct module *m);

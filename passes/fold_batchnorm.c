@@ -168,6 +168,8 @@ static value_id rebuild(struct module *m, uint32_t at, const struct op *op, cons
     if (!both_finite(&weight, &bias)) return (value_id){0};
     value_id operands[3] = {op->operand[0], weight_named(m, weight_name, weight, op->loc),
                             weight_named(m, bias_name, bias, op->loc)};
+    decision_copy(m, op->operand[1], operands[1]);
+    if (b->kind == VALUE_PARAMETER && op->operand_count > 2) decision_copy(m, op->operand[2], operands[2]);
     struct builder builder = builder_at(m, at, diag);
     return build(&builder, op->kind, operands, 3, op->attr, op_info_attrs(op_info(op->kind)), name);
 }

@@ -80,8 +80,10 @@ static struct tensor phase_bias(const struct shape *s, const struct tensor *b) {
 
 static value_id constant(struct builder *b, value_id like, struct tensor t) {
     const struct value *v = value_get(b->m, like);
-    return module_parameter(
+    value_id fresh = module_parameter(
         b->m, module_add_weight(b->m, v->kind == VALUE_PARAMETER ? v->name : "phases", t, b->loc));
+    decision_copy(b->m, like, fresh);
+    return fresh;
 }
 
 static value_id convolution(struct builder *b, const struct op *op, const struct shape *s) {

@@ -363,6 +363,30 @@ static void report(struct pruner *p) {
                     p->groups.obstacles.at[i].dim, p->groups.obstacles.at[i].why);
 }
 
+/* The shapes of all values; freed by the caller. */
+static dims_id *shapes_of(const struct module *m) {
+    dims_id *shape = xcalloc(m->values.count, sizeof *shape);
+    for (uint32_t i = 1; i < m->values.count; i++) shape[i] = m->values.at[i].type.shape;
+    return shape;
+}
+
+/* Parameters that became smaller say so. */
+static void decide(struct pruner *p, const dims_id *shape) {
+    for (uint32_t i = 1; i < p->m->values.count; i++) {
+        const struct value *v = &p->m->values.at[i];
+        if (v->kind != VALUE_PARAMETER || v->type.shape.i == shape[i].i) continue;
+        struct type old = type_make(v->type.elem, shape[i]);
+        struct decision d = {.method = p->data ? "second-order" : "magnitude",
+                             .rank = type_rank(&p->m->types, old)};
+        int64_t now[MAX_RANK];
+        check(type_static(&p->m->types, old, d.dim) && type_static(&p->m->types, v->type, now));
+        d.kept = now[0];
+        d.total = d.dim[0];
+        if (now[0] != d.dim[0]) d.unit = "channels";
+        pass_decide(p->m, p->options, (value_id){i}, d);
+    }
+}
+
 static enum status choose_all(struct pruner *p) {
     const struct pass_env *env = p->options->env;
     if (p->data) {
@@ -395,7 +419,11 @@ static enum status prune(struct pruner *p) {
         TRY(replay_run(p->m, &options, &visitor, p->diag));
     }
     report(p);
-    return channels_remove(p->m, &p->groups, p->removed, p->diag);
+    dims_id *shape = shapes_of(p->m);
+    enum status status = channels_remove(p->m, &p->groups, p->removed, p->diag);
+    if (status == STATUS_OK) decide(p, shape);
+    free(shape);
+    return status;
 }
 
 static enum status check_options(const struct pass_options *options, struct diag *diag) {
