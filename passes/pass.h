@@ -31,11 +31,18 @@ struct pass_option_spec {
     const char *doc;
 };
 
+struct channel_groups;
+
 /* What the world gives to passes; all of it may be missing but `target`, which assign needs. */
 struct pass_env {
     const struct target *target;
     const struct sample_source *data; /* the user's samples, NULL if there are none (see passes/replay.h) */
     const struct progress *progress;
+    /* Told of the sets that prune-channels takes out, while they are still there: so that a test can mask
+     * them in a copy of the module. May be NULL. */
+    void (*before_removal)(void *ctx, const struct module *m, const struct channel_groups *groups,
+                           const bool *removed);
+    void *removal_ctx;
 };
 
 struct pass_options {

@@ -103,6 +103,12 @@ static bool reader_reads(const struct reader *r) {
     return false;
 }
 
+/* A bias that is the op's own and can be changed; else none. */
+static value_id own_bias(const struct module *m, value_id bias, const uint32_t *uses) {
+    bool own = bias.i && value_get(m, bias)->kind == VALUE_PARAMETER && uses[bias.i] == 1;
+    return own ? bias : (value_id){0};
+}
+
 /* Contractions whose weight other ops read too cannot be changed for one of them. */
 static void find_readers(struct pruner *p) {
     const struct region *root = region_get(p->m, p->m->root);
@@ -111,6 +117,7 @@ static void find_readers(struct pruner *p) {
     for (uint32_t i = 0; i < root->ops.count; i++) {
         struct reader r = {.op = root->ops.at[i]};
         if (!columns_of(p->m, op_get(p->m, r.op), &r.columns) || r.columns.groups != 1) continue;
+        r.columns.bias = own_bias(p->m, r.columns.bias, uses);
         r.set = arena_array(&p->groups.arena, int32_t, r.columns.depth);
         for (int64_t k = 0; k < r.columns.depth; k++) r.set[k] = -1;
         for (uint32_t s = 0; s < p->groups.sets.count; s++)
@@ -419,6 +426,7 @@ static enum status prune(struct pruner *p) {
         TRY(replay_run(p->m, &options, &visitor, p->diag));
     }
     report(p);
+    if (env && env->before_removal) env->before_removal(env->removal_ctx, p->m, &p->groups, p->removed);
     dims_id *shape = shapes_of(p->m);
     enum status status = channels_remove(p->m, &p->groups, p->removed, p->diag);
     if (status == STATUS_OK) decide(p, shape);

@@ -2,6 +2,8 @@
 
 The graphs SEED .. SEED + COUNT - 1 are shared out to JOBS processes. A graph depends on its number alone, so
 `./dev fuzz --seed=N --count=1 --shrink` takes up a failure again and prints it as a small test.
+Every graph is compiled as it is, and a network or graph of the same number is made smaller by compression passes first
+(--compress; given, with or without passes, only that is done).
 Options that are not listed here go to build/bin/fuzz/graphs (its --help lists them).
 """
 
@@ -41,12 +43,14 @@ def finish(process):
 
 def run(program, seed, count, jobs, options):
     """Runs all batches, `jobs` at a time; returns the number of failures."""
-    waiting = list(batches(seed, count))
+    kinds = [options] if any(option.startswith("--compress") for option in options) else [options, [*options, "--compress"]]
+    waiting = [(*batch, kind) for batch in batches(seed, count) for kind in kinds]
+    count *= len(kinds)
     running, failures, done, started = [], 0, 0, time.monotonic()
     while waiting or running:
         while waiting and len(running) < jobs:
-            first, number = waiting.pop(0)
-            running.append((number, start(program, first, number, options)))
+            first, number, kind = waiting.pop(0)
+            running.append((number, start(program, first, number, kind)))
         number, process = running.pop(0)
         failures += finish(process)
         done += number

@@ -24,6 +24,10 @@ static const char usage[] =
     "  --passes=TEXT     this pipeline; default: the compiler's, and now and then plain layouts only\n"
     "  --plain           plain layouts only\n"
     "  --all             every graph with every target and both layouts\n"
+    "  --compress[=TEXT] run compression passes first, with `;` between them; default: networks, random "
+    "passes\n"
+    "  --samples=N       samples that these passes see, with --compress=TEXT (default 0)\n"
+    "  --whole           weights and inputs are small whole numbers; default: every second network\n"
     "  --specials        NaN, infinities, denormals among the numbers; default: every third graph\n"
     "  --timeout=N       seconds for each graph (default 60)\n"
     "  --shrink          make failing graphs small and print them as tests\n"
@@ -34,8 +38,9 @@ static const char usage[] =
 struct options {
     uint64_t seed, count;
     const char *model, *target, *passes;
-    bool plain, all, specials, shrink, print, stats;
-    unsigned timeout, max_failures;
+    const char *compress; /* "": random passes */
+    bool plain, all, specials, shrink, print, stats, whole;
+    unsigned timeout, max_failures, samples;
 };
 
 static const char *value_of(const char *argument, const char *option) {
@@ -48,10 +53,13 @@ static bool read_flag(struct options *o, const char *argument) {
         const char *name;
         bool *flag;
     } flags[] = {{"--plain", &o->plain},   {"--all", &o->all},     {"--specials", &o->specials},
-                 {"--shrink", &o->shrink}, {"--print", &o->print}, {"--stats", &o->stats}};
+                 {"--shrink", &o->shrink}, {"--print", &o->print}, {"--stats", &o->stats},
+                 {"--whole", &o->whole}};
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         if (!strcmp(argument, flags[i].name)) return *flags[i].flag = true;
-    return false;
+    if (strcmp(argument, "--compress") != 0) return false;
+    o->compress = "";
+    return true;
 }
 
 static bool read_option(struct options *o, const char *argument) {
@@ -70,6 +78,10 @@ static bool read_option(struct options *o, const char *argument) {
         o->target = v;
     else if ((v = value_of(argument, "--passes")))
         o->passes = v;
+    else if ((v = value_of(argument, "--compress")))
+        o->compress = v;
+    else if ((v = value_of(argument, "--samples")))
+        o->samples = (unsigned)strtoul(v, NULL, 10);
     else
         return read_flag(o, argument);
     return true;
@@ -102,8 +114,12 @@ static void find_targets(struct fuzzer *f) {
 static void print_test(const struct module *m, const struct fuzz_config *config, const struct fuzzer *f) {
     struct str text = {0};
     print_module(m, &text);
-    printf("# RUN: %%build/bin/fuzz/graphs --model=%%s --seed=%llu --all%s\n",
-           (unsigned long long)config->seed, config->specials ? " --specials" : "");
+    printf("# RUN: %%build/bin/fuzz/graphs --model=%%s --seed=%llu --all%s%s",
+           (unsigned long long)config->seed, config->specials ? " --specials" : "",
+           config->whole ? " --whole" : "");
+    if (config->samples) printf(" --samples=%u", config->samples);
+    if (config->compress) printf(" '--compress=%s'", config->compress);
+    printf("\n");
     printf("# found for %s%s\n", config->target,
            config->pipeline == f->plain_pipeline ? ", plain layouts" : "");
     printf("%s\n", str_text(&text));
@@ -116,8 +132,9 @@ static void report(struct fuzzer *f, const struct module *m, const struct fuzz_c
     const char *layouts = !config->pipeline                       ? ""
                           : config->pipeline == f->plain_pipeline ? ", plain layouts"
                                                                   : ", own pipeline";
-    printf("seed %llu (%s%s%s): %s: %s\n", (unsigned long long)config->seed, config->target, layouts,
-           config->specials ? ", specials" : "", fuzz_failure_text(outcome->failure),
+    printf("seed %llu (%s%s%s%s%s): %s: %s\n", (unsigned long long)config->seed, config->target, layouts,
+           config->specials ? ", specials" : "", config->compress ? ", " : "",
+           config->compress ? config->compress : "", fuzz_failure_text(outcome->failure),
            str_text(&outcome->text));
     if (f->o.shrink) {
         struct module *small = fuzz_shrink(m, config, outcome->failure, 600);
@@ -131,15 +148,15 @@ static void run_config(struct fuzzer *f, const struct module *m, struct fuzz_con
     if (f->failures >= f->o.max_failures) return;
     struct fuzz_outcome outcome = fuzz_isolated(m, &config, f->o.timeout);
     f->stats.failures[outcome.failure]++;
-    f->stats.counts.elements += outcome.counts.elements;
-    f->stats.counts.unknown += outcome.counts.unknown;
-    if (outcome.counts.largest > f->stats.counts.largest) f->stats.counts.largest = outcome.counts.largest;
+    fuzz_stats_add_counts(&f->stats, &outcome.counts);
     if (outcome.failure) report(f, m, &config, &outcome);
     fuzz_outcome_free(&outcome);
 }
 
-static void run_graph(struct fuzzer *f, const struct module *m, uint64_t seed) {
-    struct fuzz_config config = {.seed = seed, .specials = f->o.specials || (!f->o.model && seed % 3 == 0)};
+static void run_graph(struct fuzzer *f, const struct module *m, uint64_t seed, struct fuzz_config config) {
+    config.seed = seed;
+    config.specials = f->o.specials || (!f->o.model && !config.whole && seed % 3 == 0);
+    if (config.compress) fuzz_stats_add_passes(&f->stats, config.compress);
     bool plain = f->o.plain || (!f->o.model && seed % 5 == 0);
     config.target = f->targets[seed % f->target_count];
     config.pipeline = f->o.passes ? f->o.passes : plain ? f->plain_pipeline : NULL;
@@ -171,19 +188,36 @@ static int run_model(struct fuzzer *f) {
         diag_print(&diag, stderr);
         return 1;
     }
-    run_graph(f, m, f->o.seed);
+    struct fuzz_config config = {.compress = f->o.compress, .samples = f->o.samples, .whole = f->o.whole};
+    run_graph(f, m, f->o.seed, config);
     module_free(m);
     diag_free(&diag);
     return f->failures > 0;
 }
 
+/* With --compress two of three graphs are networks. */
+static struct module *random_graph(struct fuzzer *f, uint64_t seed, struct fuzz_config *config) {
+    config->whole = f->o.whole;
+    if (!f->o.compress || seed % 3 == 2) return gen_module(seed);
+    return gen_network(seed, f->stats.blocks, &config->whole);
+}
+
 static int run_random(struct fuzzer *f) {
     for (uint64_t i = 0; i < f->o.count && f->failures < f->o.max_failures; i++) {
-        struct module *m = gen_module(f->o.seed + i);
+        uint64_t seed = f->o.seed + i;
+        struct fuzz_config config = {.compress = f->o.compress, .samples = f->o.samples};
+        struct module *m = random_graph(f, seed, &config);
+        char *passes = NULL;
+        if (f->o.compress && !*f->o.compress) {
+            uint32_t samples;
+            config.compress = passes = fuzz_compression(seed, &samples);
+            config.samples = samples;
+        }
         if (f->o.print)
             print_graph(m);
         else
-            run_graph(f, m, f->o.seed + i);
+            run_graph(f, m, seed, config);
+        free(passes);
         module_free(m);
     }
     return f->failures > 0;
@@ -211,5 +245,6 @@ int main(int argc, char **argv) {
     if (!f.o.print && !f.o.model)
         printf("%llu graphs, %u failures\n", (unsigned long long)f.stats.graphs, f.failures);
     free(f.plain_pipeline);
+    fuzz_stats_free(&f.stats);
     return status;
 }

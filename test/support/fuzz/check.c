@@ -14,8 +14,9 @@
 
 const char *fuzz_failure_text(enum fuzz_failure failure) {
     static const char *const text[FUZZ_FAILURES] = {
-        "fine", "invalid", "text round trip", "interpreter", "passes",   "plan",  "compile",
-        "load", "run",     "memory",          "repeats",     "mismatch", "crash", "timeout"};
+        "fine",        "invalid", "compression", "pruned",  "sparse", "text round trip",
+        "interpreter", "passes",  "plan",        "compile", "load",   "run",
+        "memory",      "repeats", "mismatch",    "crash",   "timeout"};
     return text[failure];
 }
 
@@ -34,7 +35,7 @@ struct checked {
     const struct fuzz_config *config;
     struct diag diag;
     struct fuzz_expected sets[FUZZ_SETS];
-    struct bound_counts *counts;
+    struct fuzz_counts *counts;
     struct str *why;
 };
 
@@ -104,6 +105,7 @@ static enum fuzz_failure expect(struct checked *c) {
     for (uint32_t set = 0; set < FUZZ_SETS; set++) {
         struct fuzz_expected *x = &c->sets[set];
         x->input = fuzz_inputs(c->m, c->config->seed, set, set && c->config->specials);
+        if (c->config->whole) fuzz_make_whole(x->input, c->m->inputs.count);
         x->output = xcalloc(c->m->outputs.count + 1, sizeof *x->output);
         if (bound_run(c->m, x->input, x->output, &c->diag) != STATUS_OK) return told(c, FUZZ_INTERPRETER);
     }
@@ -146,7 +148,7 @@ static enum fuzz_failure compile(struct checked *c, struct module *m, const stru
         failure = told(c, FUZZ_COMPILE);
     } else {
         char *path = emit_path(str_text(&stem), OUTPUT_SHARED);
-        failure = fuzz_run_library(path, c->m, c->sets, c->counts, c->why);
+        failure = fuzz_run_library(path, c->m, c->sets, &c->counts->bound, c->why);
         free(path);
     }
     str_free(&stem);
@@ -169,15 +171,22 @@ static enum fuzz_failure check_all(struct checked *c) {
 }
 
 enum fuzz_failure fuzz_check(const struct module *m, const struct fuzz_config *config,
-                             struct bound_counts *counts, struct str *why) {
-    struct bound_counts ignored = {0};
+                             struct fuzz_counts *counts, struct str *why) {
+    struct fuzz_counts ignored = {0};
     struct checked c = {.m = m, .config = config, .counts = counts ? counts : &ignored, .why = why};
-    enum fuzz_failure failure = check_all(&c);
+    enum fuzz_failure failure = FUZZ_FINE;
+    struct module *smaller = NULL;
+    if (config->compress || config->whole) {
+        c.m = smaller = module_clone(m);
+        failure = fuzz_compress(smaller, config, &c.counts->compress, why);
+    }
+    if (!failure) failure = check_all(&c);
     for (uint32_t set = 0; set < FUZZ_SETS; set++) {
         if (c.sets[set].input) fuzz_free(c.sets[set].input, m->inputs.count);
         if (c.sets[set].output) bounded_free(c.sets[set].output, m->outputs.count);
         free(c.sets[set].output);
     }
     diag_free(&c.diag);
+    module_free(smaller);
     return failure;
 }

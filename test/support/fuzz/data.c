@@ -102,6 +102,27 @@ struct tensor *fuzz_inputs(const struct module *m, uint64_t seed, uint32_t set, 
     return inputs;
 }
 
+void fuzz_make_whole(struct tensor *tensors, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        for (int64_t k = 0; elem_is_float(tensors[i].elem) && k < tensor_count(&tensors[i]); k++)
+            tensor_set_f64(&tensors[i], k, fmax(-4, fmin(4, rint(tensor_get_f64(&tensors[i], k)))));
+}
+
+void fuzz_make_weights_whole(struct module *m) {
+    for (uint32_t i = 1; i < m->weights.count; i++) {
+        struct weight *w = &m->weights.at[i];
+        if (!elem_is_float(w->tensor.elem)) continue;
+        struct tensor t = tensor_copy(&w->tensor);
+        double most = 0;
+        for (int64_t k = 0; k < tensor_count(&t); k++) most = fmax(most, fabs(tensor_get_f64(&t, k)));
+        for (int64_t k = 0; most > 0 && k < tensor_count(&t); k++)
+            tensor_set_f64(&t, k, rint(3 * tensor_get_f64(&t, k) / most));
+        tensor_free(&w->tensor);
+        w->tensor = t;
+        w->made_by = NULL;
+    }
+}
+
 void fuzz_free(struct tensor *tensors, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) tensor_free(&tensors[i]);
     free(tensors);

@@ -18,6 +18,10 @@ void fuzz_add_specials(struct tensor *t, uint64_t seed);
 /* Data for all inputs of a module of static shapes, owned by the caller. Inputs that index something stay
  * within it. */
 struct tensor *fuzz_inputs(const struct module *m, uint64_t seed, uint32_t set, bool specials);
+/* Rounds floats to whole numbers in [-4, 4]. */
+void fuzz_make_whole(struct tensor *tensors, uint32_t count);
+/* The same for the weights of a module: whole numbers in [-3, 3], the largest of each becomes 3. */
+void fuzz_make_weights_whole(struct module *m);
 void fuzz_free(struct tensor *tensors, uint32_t count);
 
 /* A weight with the data of `= random(seed, min = lo, max = hi)` in the text form. */

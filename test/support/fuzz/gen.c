@@ -178,10 +178,14 @@ value_id gen_leaf(struct gen *g, const char *name, enum elem elem, uint32_t rank
 }
 
 value_id gen_parameter(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim, int64_t fan_in) {
-    if (gen_chance(g, 12)) return input(g, "x", type_of(g, elem, rank, dim), 0);
+    if (gen_chance(g, g->network ? 2 : 12)) return input(g, "x", type_of(g, elem, rank, dim), 0);
     double hi = elem_is_float(elem) ? sqrt(3.0 / (double)max_i64(fan_in, 1)) : 5;
     if (elem == ELEM_f16 || elem == ELEM_bf16) hi = (double)(float)hi;
     return weight(g, "w", type_of(g, elem, rank, dim), elem_kind(elem) == ELEM_KIND_UINT ? 0 : -hi, hi);
+}
+
+value_id gen_input(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim) {
+    return input(g, "x", type_of(g, elem, rank, dim), 0);
 }
 
 value_id gen_indices(struct gen *g, uint32_t rank, const int64_t *dim, int64_t limit) {
@@ -334,28 +338,37 @@ static void choose_outputs(struct gen *g) {
     for (uint32_t i = 0; i < g->pool.count; i++) {
         const struct gen_value *v = &g->pool.at[i];
         bool unread = uses[v->id.i] == 0 && !v->leaf;
-        unsigned percent = unread ? 97 : v->leaf ? 3 : 7;
+        unsigned percent = unread ? 97 : g->network ? 0 : v->leaf ? 3 : 7;
         if (gen_chance(g, percent)) add_output(g, v->id);
-        if (gen_chance(g, unread ? 4 : 1)) add_output(g, v->id); /* twice */
+        if (gen_chance(g, unread ? 4 : g->network ? 0 : 1)) add_output(g, v->id); /* twice */
     }
     free(uses);
     if (!g->m->outputs.count && g->pool.count) add_output(g, vec_last(&g->pool).id);
 }
 
+void gen_begin(struct gen *g, uint64_t seed, const char *name) {
+    *g = (struct gen){.m = module_new(name), .seed = seed, .state = seed * 0x9e3779b97f4a7c15u + 1};
+    g->b = builder_at_end(g->m, g->m->root, &g->diag);
+}
+
+struct module *gen_end(struct gen *g) {
+    choose_outputs(g);
+    struct edit edit = {.keep_dead = gen_chance(g, 10), .keep_inputs = gen_chance(g, 15)};
+    struct module *m = edit_apply(g->m, &edit, &g->diag);
+    check(m);
+    for (uint32_t i = 0; i < g->pool.count; i++) tensor_free(&g->pool.at[i].data);
+    vec_free(&g->pool);
+    diag_free(&g->diag);
+    module_free(g->m);
+    return m;
+}
+
 struct module *gen_module(uint64_t seed) {
-    struct gen g = {.m = module_new("fuzz"), .seed = seed, .state = seed * 0x9e3779b97f4a7c15u + 1};
-    g.b = builder_at_end(g.m, g.m->root, &g.diag);
+    struct gen g;
+    gen_begin(&g, seed, "fuzz");
     static const enum elem mains[] = {ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f32,  ELEM_f32, ELEM_f32,
                                       ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f16, ELEM_bf16, ELEM_f64, ELEM_i32};
     g.main_elem = mains[gen_below(&g, COUNT_OF(mains))];
     while (!g.ops) grow(&g);
-    choose_outputs(&g);
-    struct edit edit = {.keep_dead = gen_chance(&g, 10), .keep_inputs = gen_chance(&g, 15)};
-    struct module *m = edit_apply(g.m, &edit, &g.diag);
-    check(m);
-    for (uint32_t i = 0; i < g.pool.count; i++) tensor_free(&g.pool.at[i].data);
-    vec_free(&g.pool);
-    diag_free(&g.diag);
-    module_free(g.m);
-    return m;
+    return gen_end(&g);
 }

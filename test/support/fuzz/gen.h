@@ -23,12 +23,30 @@ struct gen {
     struct diag diag;
     uint64_t seed, state;
     enum elem main_elem; /* of most floats */
+    bool network;        /* what is made is one: nothing in between is an output */
+    bool whole;          /* ... and all ops are exact on whole numbers */
     VEC(struct gen_value) pool;
     uint32_t ops, dropped;
 };
 
 /* A module for the seed, with its outputs chosen; the caller's. */
 struct module *gen_module(uint64_t seed);
+
+/* Networks: chains of layers with weights of their own, and the couplings between their channels that real
+ * models have, so that there is something to prune. */
+enum gen_block {
+#define BLOCK(name, from, to) GEN_BLOCK_##name,
+#include "test/support/fuzz/blocks.def"
+    GEN_BLOCKS
+};
+const char *gen_block_name(enum gen_block block);
+/* The caller's module; made[] (may be NULL) counts its blocks; *whole: all ops are exact on whole numbers. */
+struct module *gen_network(uint64_t seed, uint64_t made[GEN_BLOCKS], bool *whole);
+
+/* -- between the parts -- */
+/* A module with an empty pool, and the end of it: outputs chosen, the generator freed. */
+void gen_begin(struct gen *g, uint64_t seed, const char *name);
+struct module *gen_end(struct gen *g);
 
 /* A rule adds an op of this kind, with whatever it needs before it; false if it found no way to. */
 typedef bool gen_rule(struct gen *g, enum op_kind kind);
@@ -65,6 +83,7 @@ value_id gen_find(struct gen *g, struct gen_want want);
 value_id gen_leaf(struct gen *g, const char *name, enum elem elem, uint32_t rank, const int64_t *dim);
 /* A leaf that is a weight mostly, in the range [-1, 1) / sqrt(fan_in). */
 value_id gen_parameter(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim, int64_t fan_in);
+value_id gen_input(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim);
 /* An input of i32 or i64 within [-limit, limit). */
 value_id gen_indices(struct gen *g, uint32_t rank, const int64_t *dim, int64_t limit);
 /* Something with `like`'s element type that broadcasts with it. */
@@ -85,6 +104,20 @@ value_id gen_unary(struct gen *g, enum op_kind kind, value_id x);
 value_id gen_binary(struct gen *g, enum op_kind kind, value_id a, value_id b);
 /* Gives the attributes of a pointwise op numbers that go together. */
 uint32_t gen_pointwise_attrs(struct gen *g, enum op_kind kind, struct attr attrs[4]);
+
+/* Layers as models have them, all with parameters of their own; 0 for 0. Squares of `taps`; gen_conv with out
+ * = 0 is depthwise. */
+value_id gen_activation(struct gen *g, value_id x);
+value_id gen_vector_of(struct gen *g, enum elem elem, int64_t n);
+value_id gen_batchnorm(struct gen *g, value_id x);
+value_id gen_conv(struct gen *g, value_id x, int64_t out, int64_t taps, int64_t stride);
+value_id gen_grouped_conv(struct gen *g, value_id x, int64_t channels, int64_t groups, int64_t taps,
+                          int64_t stride);
+value_id gen_dense(struct gen *g, value_id x, int64_t out);
+value_id gen_sum(struct gen *g, value_id a, value_id b);
+/* [n, t, heads * d] to [n, heads, t, d], or (swapped) [n, heads, d, t]. */
+value_id gen_heads_apart(struct gen *g, value_id x, int64_t n, int64_t t, int64_t heads, int64_t d,
+                         bool swapped);
 
 /* The rules. */
 gen_rule gen_rule_unary, gen_rule_cast, gen_rule_binary, gen_rule_where;

@@ -27,50 +27,59 @@ static value_id vectors(struct gen *g, enum elem elem) {
     return gen_chance(g, 50) ? gen_leaf(g, NULL, elem, 3, dim) : gen_leaf(g, NULL, elem, 2, dim + 1);
 }
 
-static value_id activation(struct gen *g, value_id x) {
+value_id gen_activation(struct gen *g, value_id x) {
     static const enum op_kind kinds[] = {OP_relu, OP_relu,     OP_clip,         OP_hard_swish,
                                          OP_silu, OP_gelu,     OP_leaky_relu,   OP_sigmoid,
                                          OP_tanh, OP_identity, OP_hard_sigmoid, OP_elu};
-    return x.i ? gen_unary(g, kinds[gen_below(g, COUNT_OF(kinds))], x) : x;
+    static const enum op_kind exact[] = {OP_relu, OP_relu, OP_identity, OP_abs};
+    if (!x.i) return x;
+    if (g->whole) return gen_unary(g, exact[gen_below(g, COUNT_OF(exact))], x);
+    return gen_unary(g, kinds[gen_below(g, COUNT_OF(kinds))], x);
 }
 
-static value_id vector_of(struct gen *g, enum elem elem, int64_t n) {
+value_id gen_vector_of(struct gen *g, enum elem elem, int64_t n) {
     return gen_parameter(g, elem, 1, &n, 3);
 }
 
-static value_id batchnorm(struct gen *g, value_id x) {
+value_id gen_batchnorm(struct gen *g, value_id x) {
     if (!x.i) return x;
     int64_t dim[MAX_RANK];
     gen_dims(g, x, dim);
     enum elem elem = gen_elem_of(g, x);
-    value_id operand[5] = {x, vector_of(g, elem, dim[1]), vector_of(g, elem, dim[1]),
-                           vector_of(g, elem, dim[1]), gen_leaf(g, FUZZ_POSITIVE, elem, 1, &dim[1])};
+    value_id operand[5] = {x, gen_vector_of(g, elem, dim[1]), gen_vector_of(g, elem, dim[1]),
+                           gen_vector_of(g, elem, dim[1]), gen_leaf(g, FUZZ_POSITIVE, elem, 1, &dim[1])};
     return gen_op(g, OP_batchnorm, operand, 5, NULL, 0);
 }
 
-/* A convolution with its own weights; groups = channels for out = 0. */
-static value_id conv(struct gen *g, value_id x, int64_t out, int64_t taps, int64_t stride) {
-    if (!x.i) return x;
+value_id gen_conv(struct gen *g, value_id x, int64_t out, int64_t taps, int64_t stride) {
     int64_t dim[MAX_RANK];
+    if (!x.i) return x;
     gen_dims(g, x, dim);
-    int64_t groups = out ? 1 : dim[1], channels = out ? out : dim[1], pad = taps / 2;
+    return gen_grouped_conv(g, x, out ? out : dim[1], out ? 1 : dim[1], taps, stride);
+}
+
+value_id gen_grouped_conv(struct gen *g, value_id x, int64_t channels, int64_t groups, int64_t taps,
+                          int64_t stride) {
+    if (!x.i) return x;
+    int64_t dim[MAX_RANK], pad = taps / 2;
+    gen_dims(g, x, dim);
     enum elem elem = gen_elem_of(g, x);
     if (dim[2] + 2 * pad < taps || dim[3] + 2 * pad < taps) return (value_id){0};
     int64_t w[4] = {channels, dim[1] / groups, taps, taps};
     value_id operand[3] = {x, gen_parameter(g, elem, 4, w, w[1] * taps * taps),
-                           gen_chance(g, 60) ? vector_of(g, elem, channels) : (value_id){0}};
+                           gen_chance(g, 60) ? gen_vector_of(g, elem, channels) : (value_id){0}};
     struct attr attrs[] = {attr_ints(g->m, ATTR_stride, (int64_t[]){stride, stride}, 2),
                            attr_ints(g->m, ATTR_pad, (int64_t[]){pad, pad, pad, pad}, 4),
                            attr_int(ATTR_groups, groups)};
     return gen_op(g, OP_conv2d, operand, 3, attrs, 3);
 }
 
-static value_id add(struct gen *g, value_id a, value_id b) {
+value_id gen_sum(struct gen *g, value_id a, value_id b) {
     return a.i && b.i ? (gen_chance(g, 50) ? gen_binary(g, OP_add, a, b) : gen_binary(g, OP_add, b, a))
                       : (value_id){0};
 }
 
-static value_id dense(struct gen *g, value_id x, int64_t out) {
+value_id gen_dense(struct gen *g, value_id x, int64_t out) {
     if (!x.i) return x;
     int64_t dim[MAX_RANK];
     uint32_t rank = gen_dims(g, x, dim);
@@ -78,8 +87,8 @@ static value_id dense(struct gen *g, value_id x, int64_t out) {
     enum elem elem = gen_elem_of(g, x);
     value_id w = gen_parameter(g, elem, 2, (int64_t[]){out, k}, k);
     return gen_op(g, OP_linear,
-                  (value_id[]){x, w, gen_chance(g, 70) ? vector_of(g, elem, out) : (value_id){0}}, 3, NULL,
-                  0);
+                  (value_id[]){x, w, gen_chance(g, 70) ? gen_vector_of(g, elem, out) : (value_id){0}}, 3,
+                  NULL, 0);
 }
 
 /* -- convolutional -- */
@@ -87,24 +96,25 @@ static bool residual_block(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK];
     gen_dims(g, x, dim);
-    value_id y = conv(g, x, dim[1], gen_chance(g, 50) ? 3 : 1, 1);
-    if (gen_chance(g, 60)) y = batchnorm(g, y);
-    y = activation(g, y);
-    if (gen_chance(g, 50)) y = conv(g, y, dim[1], 3, 1);
-    return activation(g, add(g, y, x)).i;
+    value_id y = gen_conv(g, x, dim[1], gen_chance(g, 50) ? 3 : 1, 1);
+    if (gen_chance(g, 60)) y = gen_batchnorm(g, y);
+    y = gen_activation(g, y);
+    if (gen_chance(g, 50)) y = gen_conv(g, y, dim[1], 3, 1);
+    return gen_activation(g, gen_sum(g, y, x)).i;
 }
 
 static bool inverted_residual(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK];
     gen_dims(g, x, dim);
-    value_id y = activation(g, conv(g, x, gen_between(g, dim[1], 2 * dim[1]), 1, 1));
-    y = activation(g, batchnorm(g, conv(g, y, 0, gen_chance(g, 60) ? 3 : 5, gen_chance(g, 70) ? 1 : 2)));
-    y = conv(g, y, dim[1], 1, 1);
+    value_id y = gen_activation(g, gen_conv(g, x, gen_between(g, dim[1], 2 * dim[1]), 1, 1));
+    y = gen_activation(
+        g, gen_batchnorm(g, gen_conv(g, y, 0, gen_chance(g, 60) ? 3 : 5, gen_chance(g, 70) ? 1 : 2)));
+    y = gen_conv(g, y, dim[1], 1, 1);
     int64_t end[MAX_RANK];
     if (!y.i) return false;
     gen_dims(g, y, end);
-    return memcmp(dim, end, 4 * sizeof *dim) ? true : add(g, x, y).i;
+    return memcmp(dim, end, 4 * sizeof *dim) ? true : gen_sum(g, x, y).i;
 }
 
 static bool squeeze_excite(struct gen *g) {
@@ -113,8 +123,8 @@ static bool squeeze_excite(struct gen *g) {
     gen_dims(g, x, dim);
     struct attr attrs[] = {attr_ints(g->m, ATTR_axes, (int64_t[]){2, 3}, 2), attr_bool(ATTR_keep, true)};
     value_id s = gen_op(g, OP_reduce_mean, &x, 1, attrs, 2);
-    s = activation(g, conv(g, s, max_i64(dim[1] / 4, 1), 1, 1));
-    s = conv(g, s, dim[1], 1, 1);
+    s = gen_activation(g, gen_conv(g, s, max_i64(dim[1] / 4, 1), 1, 1));
+    s = gen_conv(g, s, dim[1], 1, 1);
     if (!s.i) return false;
     s = gen_unary(g, gen_chance(g, 50) ? OP_hard_sigmoid : OP_sigmoid, s);
     return s.i && gen_binary(g, OP_mul, x, s).i;
@@ -132,7 +142,7 @@ static bool shuffle_block(struct gen *g) {
     value_id first = gen_op(g, OP_split, &x, 1, split, 2);
     if (!first.i) return false;
     value_id second = op_get(g->m, value_get(g->m, first)->op)->result[1];
-    second = activation(g, conv(g, second, half, 1, 1));
+    second = gen_activation(g, gen_conv(g, second, half, 1, 1));
     struct attr axis = attr_int(ATTR_axis, 1);
     value_id y = second.i ? gen_op(g, OP_concat, (value_id[]){first, second}, 2, &axis, 1) : second;
     if (!y.i || gen_chance(g, 30)) return y.i;
@@ -151,14 +161,14 @@ static bool pyramid(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK], coarse[MAX_RANK];
     gen_dims(g, x, dim);
-    value_id y = activation(g, conv(g, x, dim[1], 3, 2));
+    value_id y = gen_activation(g, gen_conv(g, x, dim[1], 3, 2));
     if (!y.i) return false;
     gen_dims(g, y, coarse);
     struct attr attrs[] = {attr_dims(ATTR_shape, dims_from_ints(&g->m->types, dim, 4)),
                            attr_keyword(ATTR_mode, gen_chance(g, 50) ? KEYWORD_linear : KEYWORD_nearest)};
     y = gen_op(g, OP_resize, &y, 1, attrs, 2);
     if (!y.i) return false;
-    if (gen_chance(g, 50)) return add(g, x, y).i;
+    if (gen_chance(g, 50)) return gen_sum(g, x, y).i;
     struct attr axis = attr_int(ATTR_axis, 1);
     return gen_op(g, OP_concat, (value_id[]){x, y}, 2, &axis, 1).i;
 }
@@ -168,12 +178,12 @@ static bool mlp(struct gen *g) {
     value_id x = vectors(g, float_elem(g));
     int64_t dim[MAX_RANK];
     uint32_t rank = gen_dims(g, x, dim);
-    value_id y = activation(g, dense(g, x, gen_between(g, 1, 70)));
-    y = dense(g, y, dim[rank - 1]);
-    y = add(g, y, x);
+    value_id y = gen_activation(g, gen_dense(g, x, gen_between(g, 1, 70)));
+    y = gen_dense(g, y, dim[rank - 1]);
+    y = gen_sum(g, y, x);
     if (!y.i) return false;
-    value_id scale = vector_of(g, gen_elem_of(g, y), dim[rank - 1]),
-             bias = vector_of(g, gen_elem_of(g, y), dim[rank - 1]);
+    value_id scale = gen_vector_of(g, gen_elem_of(g, y), dim[rank - 1]),
+             bias = gen_vector_of(g, gen_elem_of(g, y), dim[rank - 1]);
     return gen_op(g, OP_layernorm, (value_id[]){y, scale, bias}, 3, NULL, 0).i;
 }
 
@@ -197,8 +207,8 @@ static bool layernorm_by_hand(struct gen *g) {
     value_id shifted = gen_binary(g, OP_add, variance, gen_number(g, elem, 1e-5));
     value_id deviation = shifted.i ? gen_unary(g, OP_sqrt, shifted) : shifted;
     value_id y = deviation.i ? gen_binary(g, OP_div, centered, deviation) : deviation;
-    if (y.i && gen_chance(g, 70)) y = gen_binary(g, OP_mul, y, vector_of(g, elem, dim[rank - 1]));
-    return y.i && gen_binary(g, OP_add, y, vector_of(g, elem, dim[rank - 1])).i;
+    if (y.i && gen_chance(g, 70)) y = gen_binary(g, OP_mul, y, gen_vector_of(g, elem, dim[rank - 1]));
+    return y.i && gen_binary(g, OP_add, y, gen_vector_of(g, elem, dim[rank - 1])).i;
 }
 
 static bool activations_by_hand(struct gen *g) {
@@ -221,8 +231,8 @@ static bool activations_by_hand(struct gen *g) {
     }
 }
 
-static value_id heads_apart(struct gen *g, value_id x, int64_t n, int64_t t, int64_t heads, int64_t d,
-                            bool swapped) {
+value_id gen_heads_apart(struct gen *g, value_id x, int64_t n, int64_t t, int64_t heads, int64_t d,
+                         bool swapped) {
     if (!x.i) return x;
     struct attr shape = attr_dims(ATTR_shape, dims_from_ints(&g->m->types, (int64_t[]){n, t, heads, d}, 4));
     struct attr perm =
@@ -236,9 +246,9 @@ static bool attention_by_hand(struct gen *g) {
     int64_t n = gen_between(g, 1, 2), t = max_i64(gen_extent(g, 17), 1), heads = gen_between(g, 1, 4),
             d = gen_between(g, 1, 9);
     value_id x = gen_leaf(g, NULL, elem, 3, (int64_t[]){n, t, gen_between(g, 1, 33)});
-    value_id q = heads_apart(g, dense(g, x, heads * d), n, t, heads, d, false);
-    value_id k = heads_apart(g, dense(g, x, heads * d), n, t, heads, d, true);
-    value_id v = heads_apart(g, dense(g, x, heads * d), n, t, heads, d, false);
+    value_id q = gen_heads_apart(g, gen_dense(g, x, heads * d), n, t, heads, d, false);
+    value_id k = gen_heads_apart(g, gen_dense(g, x, heads * d), n, t, heads, d, true);
+    value_id v = gen_heads_apart(g, gen_dense(g, x, heads * d), n, t, heads, d, false);
     if (!q.i || !k.i || !v.i) return false;
     value_id s = gen_binary(g, OP_matmul, q, k);
     if (s.i && gen_chance(g, 80)) {
@@ -314,7 +324,7 @@ static bool tangled_pointwise(struct gen *g) {
     for (int64_t n = gen_between(g, 2, 7); n > 0 && a.i; n--) {
         static const enum op_kind kinds[] = {OP_add, OP_sub, OP_mul, OP_max, OP_min};
         value_id other = gen_chance(g, 35) ? gen_partner(g, a) : b;
-        value_id y = gen_chance(g, 40) ? activation(g, a)
+        value_id y = gen_chance(g, 40) ? gen_activation(g, a)
                                        : gen_binary(g, kinds[gen_below(g, COUNT_OF(kinds))], a, other);
         b = a;
         a = y;

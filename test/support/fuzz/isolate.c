@@ -15,7 +15,7 @@
 /* What the child sends first; then the text, up to the end of the pipe. */
 struct message {
     enum fuzz_failure failure;
-    struct bound_counts counts;
+    struct fuzz_counts counts;
 };
 
 enum { MOST_TEXT = 4000 };

@@ -6,7 +6,7 @@
 
 struct fuzz_outcome {
     enum fuzz_failure failure;
-    struct bound_counts counts;
+    struct fuzz_counts counts;
     struct str text; /* what failed; after a crash also what the process said */
 };
 

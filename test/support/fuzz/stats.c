@@ -1,6 +1,7 @@
 #include "test/support/fuzz/stats.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void add_value(struct fuzz_stats *stats, const struct module *m, const struct value *v) {
     int64_t dim[MAX_RANK];
@@ -34,8 +35,81 @@ void fuzz_stats_add(struct fuzz_stats *stats, const struct module *m) {
     free(uses);
 }
 
+/* -- compression -- */
+static void count_option(struct fuzz_stats *stats, const char *text) {
+    bool is_new;
+    uint32_t *at = map_put_str(&stats->option_index, text, &is_new);
+    if (is_new) {
+        *at = stats->options.count;
+        *vec_push(&stats->options) = (struct stats_option){arena_strdup(&stats->arena, text), 0};
+    }
+    stats->options.at[*at].count++;
+}
+
+void fuzz_stats_add_passes(struct fuzz_stats *stats, const char *passes) {
+    while (*passes) {
+        size_t name = strcspn(passes, "(;");
+        const char *pass = arena_strndup(&stats->arena, passes, name);
+        count_option(stats, pass);
+        passes += name + (passes[name] == '(');
+        while (*passes && *passes != ';') {
+            size_t length = strcspn(passes, ",);");
+            if (length)
+                count_option(stats, arena_printf(&stats->arena, "%s(%.*s)", pass, (int)length, passes));
+            passes += length + (passes[length] == ',' || passes[length] == ')');
+            passes += strspn(passes, " ");
+        }
+        passes += strspn(passes, "; ");
+    }
+}
+
+void fuzz_stats_add_counts(struct fuzz_stats *stats, const struct fuzz_counts *counts) {
+    stats->counts.elements += counts->bound.elements;
+    stats->counts.unknown += counts->bound.unknown;
+    if (counts->bound.largest > stats->counts.largest) stats->counts.largest = counts->bound.largest;
+    struct compress_counts *to = &stats->compress;
+    const struct compress_counts *c = &counts->compress;
+    to->graphs += c->graphs;
+    to->pruned += c->pruned;
+    to->sparse += c->sparse;
+    to->groups += c->groups;
+    to->sets += c->sets;
+    to->removed += c->removed;
+    to->exact += c->exact;
+    to->bounded += c->bounded;
+    to->layers += c->layers;
+}
+
+void fuzz_stats_free(struct fuzz_stats *stats) {
+    arena_free(&stats->arena);
+    map_free(&stats->option_index);
+    vec_free(&stats->options);
+}
+
 static unsigned long long number(uint64_t n) {
     return (unsigned long long)n;
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(((const struct stats_option *)a)->text, ((const struct stats_option *)b)->text);
+}
+
+static void print_compression(const struct fuzz_stats *s, FILE *to) {
+    const struct compress_counts *c = &s->compress;
+    if (!c->graphs) return;
+    fprintf(to,
+            "\ncompressed %llu graphs: %llu lost channels (%llu of %llu in %llu groups), compared with masks "
+            "%llu "
+            "times exactly and %llu within bounds; %llu masks of layers checked, %llu sparse encodings",
+            number(c->graphs), number(c->pruned), number(c->removed), number(c->sets), number(c->groups),
+            number(c->exact), number(c->bounded), number(c->layers), number(c->sparse));
+    fprintf(to, "\nblocks:");
+    for (unsigned i = 0; i < GEN_BLOCKS; i++)
+        fprintf(to, " %s %llu", gen_block_name(i), number(s->blocks[i]));
+    if (s->options.count) qsort(s->options.at, s->options.count, sizeof *s->options.at, by_text);
+    fprintf(to, "\npasses:");
+    for (uint32_t i = 0; i < s->options.count; i++)
+        fprintf(to, "%s %s %llu", i ? "," : "", s->options.at[i].text, number(s->options.at[i].count));
 }
 
 void fuzz_stats_print(const struct fuzz_stats *s, FILE *to) {
@@ -58,6 +132,7 @@ void fuzz_stats_print(const struct fuzz_stats *s, FILE *to) {
     for (unsigned i = 0; i < STATS_EXTENTS; i++)
         if (s->extents[i])
             fprintf(to, " %u%s: %llu", i, i + 1 == STATS_EXTENTS ? "+" : "", number(s->extents[i]));
+    print_compression(s, to);
     fprintf(to, "\nfailures:");
     for (enum fuzz_failure f = FUZZ_FINE; f < FUZZ_FAILURES; f++)
         if (s->failures[f]) fprintf(to, " %s %llu", fuzz_failure_text(f), number(s->failures[f]));

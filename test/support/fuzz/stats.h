@@ -4,18 +4,32 @@
 
 #include "ir/op.h"
 #include "test/support/fuzz/check.h"
+#include "test/support/fuzz/gen.h"
 
 #include <stdio.h>
 
 enum { STATS_EXTENTS = 66, STATS_RANKS = MAX_RANK + 1 };
+struct stats_option {
+    const char *text;
+    uint64_t count;
+};
 struct fuzz_stats {
     uint64_t graphs, ops[OP_COUNT], elems[ELEM_COUNT], extents[STATS_EXTENTS], ranks[STATS_RANKS];
     uint64_t outputs, odd_outputs /* inputs, constants, values that are outputs twice */, fan_out;
     uint64_t failures[FUZZ_FAILURES];
     struct bound_counts counts;
+    uint64_t blocks[GEN_BLOCKS]; /* of networks */
+    struct compress_counts compress;
+    struct arena arena;
+    struct map option_index; /* "pass(option = value)": into options */
+    VEC(struct stats_option) options;
 };
 
 void fuzz_stats_add(struct fuzz_stats *stats, const struct module *m);
+/* The passes of fuzz_compression. */
+void fuzz_stats_add_passes(struct fuzz_stats *stats, const char *passes);
+void fuzz_stats_add_counts(struct fuzz_stats *stats, const struct fuzz_counts *counts);
+void fuzz_stats_free(struct fuzz_stats *stats);
 void fuzz_stats_print(const struct fuzz_stats *stats, FILE *to);
 
 #endif
