@@ -166,6 +166,37 @@ static LLVMValueRef point_cast(struct point *p) {
     return register_cast(p->e, p->x[0], p->elem, p->result);
 }
 
+/* In the order of ir/quant.h: divide, round, saturate, add the zero point. */
+static LLVMValueRef point_quantize(struct point *p) {
+    LLVMBuilderRef b = builder(p);
+    unsigned lanes = simd_lanes(type_of(p));
+    LLVMTypeRef i32 = simd_type(LLVMInt32TypeInContext(p->e->context), lanes);
+    int64_t zero_point = op_int(p->op, ATTR_zero);
+    float scale = (float)op_float(p->op, ATTR_scale);
+    LLVMValueRef q = vmath_round_even(b, LLVMBuildFDiv(b, p->x[0], real(p, (double)scale), ""));
+    LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, q, q, "");
+    q = simd_at_least(b, q, (double)(elem_min(p->result) - zero_point));
+    q = simd_at_most(b, q, (double)(elem_max(p->result) - zero_point));
+    q = LLVMBuildSelect(b, is_nan, real(p, 0), q, "");
+    q = LLVMBuildFPToSI(b, q, i32, "");
+    if (zero_point) q = LLVMBuildAdd(b, q, simd_i(i32, (uint64_t)zero_point), "");
+    return LLVMBuildTrunc(b, q, register_type(p->e->context, p->result, lanes), "");
+}
+
+/* Literal scales only: parameters are decoded by what reads them, or folded. */
+static LLVMValueRef point_dequantize(struct point *p) {
+    LLVMBuilderRef b = builder(p);
+    unsigned lanes = simd_lanes(type_of(p));
+    LLVMTypeRef i32 = simd_type(LLVMInt32TypeInContext(p->e->context), lanes);
+    struct quant quant = quant_get(&p->e->m->types, value_get(p->e->m, p->op->operand[0])->type.quant);
+    if (!quant.literal) bug("dequantize: the operand has component tensors");
+    LLVMValueRef q = LLVMBuildIntCast2(b, p->x[0], i32, is_signed(p), "");
+    if (quant.zero) q = LLVMBuildSub(b, q, simd_i(i32, (uint64_t)quant.zero), "");
+    LLVMTypeRef f32 = register_type(p->e->context, ELEM_f32, lanes);
+    LLVMValueRef y = LLVMBuildSIToFP(b, q, f32, "");
+    return LLVMBuildFMul(b, y, simd_f(f32, (double)(float)quant.scale), "");
+}
+
 /* Two operands: one function on floats, another on integers. */
 #define POINT_ARITHMETIC(op, on_float, on_int)                                                               \
     static LLVMValueRef point_##op(struct point *p) {                                                        \

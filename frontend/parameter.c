@@ -339,6 +339,72 @@ static enum status check_holds(struct elab *e, struct loc loc, const char *name,
     return diag_error(e->diag, loc, "weight '%s' has more than %u nonzeros among %u", name, s.a, s.b);
 }
 
+/* -- quantized weights -- */
+/* A component tensor of the element type and shape that the weight's type says; *out without data where an
+ * optional one is not there. */
+static enum status find_component(struct elab *e, struct loc loc, const char *part, enum elem elem,
+                                  uint32_t rank, const int64_t *shape, bool required, struct tensor *out) {
+    bool ambiguous = false;
+    const struct tensor *found = find_in_files(e, part, loc, &ambiguous);
+    *out = (struct tensor){0};
+    if (ambiguous) return STATUS_FAILED;
+    if (!found) return required ? no_weight(e, part, loc) : STATUS_OK;
+    if (elem_in(elem, ELEMS_NIBBLE)) {
+        const char *wrong = encoding_unpack(found, elem, rank, shape, out);
+        return wrong ? diag_error(e->diag, loc, "weight '%s': %s", part, wrong) : STATUS_OK;
+    }
+    bool fits = found->elem == elem && found->rank == rank;
+    for (uint32_t i = 0; fits && i < rank; i++) fits = found->dim[i] == shape[i];
+    if (fits) {
+        *out = tensor_view(found, rank, found->dim);
+        return STATUS_OK;
+    }
+    struct str want = {0}, have = {0};
+    type_print(&e->m->types, type_make(elem, dims_from_ints(&e->m->types, shape, rank)), &want);
+    type_print(&e->m->types, type_make(found->elem, dims_from_ints(&e->m->types, found->dim, found->rank)),
+               &have);
+    diag_error(e->diag, loc, "weight '%s' is %s, expected %s", part, str_text(&have), str_text(&want));
+    str_free(&want);
+    str_free(&have);
+    return STATUS_FAILED;
+}
+
+/* Gives a weight the scales of its quantized type: those of the file, or made-up ones for made-up weights. */
+static enum status attach_scales(struct elab *e, struct loc loc, const char *name, struct type type,
+                                 bool made, weight_id weight) {
+    struct tensor *t = &weight_get(e->m, weight)->tensor, scale, zero = {0};
+    struct quant q = quant_get(&e->m->types, type.quant);
+    int64_t shape[2] = {1, 1};
+    if (!type.quant.i || q.literal) return STATUS_OK;
+    if (q.axis >= (int32_t)t->rank || (q.group && q.axis)) return STATUS_OK; /* the verifier says so */
+    uint32_t rank = quant_scale_shape(q, t->rank, t->dim, shape);
+    const char *part = arena_printf(&e->arena, "%s.scale", name);
+    if (made) {
+        scale = tensor_new(ELEM_f32, rank, shape);
+        weight_fill_random(&scale, part, 0, 0.005, 0.015);
+    } else {
+        TRY(find_component(e, loc, part, ELEM_f32, rank, shape, true, &scale));
+        part = arena_printf(&e->arena, "%s.zero", name);
+        TRY(find_component(e, loc, part, type.elem, rank, shape, false, &zero));
+    }
+    t->quant = quant_keep(e->m, q.axis, q.group, &scale, &zero);
+    tensor_free(&scale);
+    tensor_free(&zero);
+    return STATUS_OK;
+}
+
+static enum status unpacked_weight(struct elab *e, struct loc loc, const char *name, struct type type,
+                                   const struct tensor *packed, weight_id *out) {
+    int64_t dims[MAX_RANK];
+    struct tensor tensor;
+    TRY(spend_decoded(e, loc, type, &packed, 1));
+    (void)type_static(&e->m->types, type, dims);
+    const char *wrong = encoding_unpack(packed, type.elem, type_rank(&e->m->types, type), dims, &tensor);
+    if (wrong) return diag_error(e->diag, loc, "weight '%s': %s", name, wrong);
+    *out = module_add_weight(e->m, name, tensor, loc);
+    return STATUS_OK;
+}
+
 /* The weight of a declaration: in a file, unless the text says how it is made. */
 static enum status declared_weight(struct elab *e, const struct ast_stmt *stmt, const char *name,
                                    struct type type, weight_id *out) {
@@ -348,15 +414,19 @@ static enum status declared_weight(struct elab *e, const struct ast_stmt *stmt, 
         struct tensor dense;
         TRY(decode_weight(e, loc, name, type, &found, &dense));
         if (found) *out = module_add_weight(e->m, name, dense, loc);
-        if (found) return STATUS_OK;
+        if (found) return attach_scales(e, loc, name, type, false, *out);
     }
     const struct tensor *tensor = made ? NULL : find_in_files(e, name, stmt->loc, &ambiguous);
     if (ambiguous) return STATUS_FAILED;
+    if (tensor && elem_in(type.elem, ELEMS_NIBBLE)) {
+        TRY(unpacked_weight(e, loc, name, type, tensor, out));
+        return attach_scales(e, loc, name, type, false, *out);
+    }
     if (tensor) {
         TRY(check_shape(e, stmt, name, type, tensor));
         TRY(check_holds(e, loc, name, type, tensor));
         *out = add_from_file(e, name, tensor, stmt->declare.target->name.loc);
-        return STATUS_OK;
+        return attach_scales(e, loc, name, type, false, *out);
     }
     if (!made && e->options->missing == MISSING_IS_AN_ERROR)
         return no_weight(e, name, stmt->declare.target->name.loc);
@@ -371,7 +441,7 @@ static enum status declared_weight(struct elab *e, const struct ast_stmt *stmt, 
     }
     *out = module_add_weight(e->m, name, fresh, stmt->declare.target->name.loc);
     weight_get(e->m, *out)->made_by = made_by;
-    return STATUS_OK;
+    return attach_scales(e, loc, name, type, true, *out);
 }
 
 enum status run_weight(struct elab *e, struct scope *scope, const struct ast_stmt *stmt) {

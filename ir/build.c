@@ -107,8 +107,10 @@ static enum status check_operands(struct builder *b, const struct op_info *info,
             return diag_error(b->diag, b->loc, "%s: operand %s is left out", info->name, name);
     }
     if (!count || value_none(operands[0])) return STATUS_OK;
-    enum elem elem = value_get(b->m, operands[0])->type.elem;
-    if (elem_in(elem, info->elems)) return STATUS_OK;
+    struct type type = value_get(b->m, operands[0])->type;
+    enum elem elem = type.elem;
+    bool decoded = type.quant.i && (info->traits & (TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES));
+    if (decoded || elem_in(elem, info->elems)) return STATUS_OK;
     char name[32];
     op_info_operand_name(info, 0, name);
     struct str expected = {0};

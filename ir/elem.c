@@ -18,6 +18,16 @@ const char *elem_name(enum elem elem) {
 size_t elem_bytes(enum elem elem) {
     return table[elem].bytes;
 }
+unsigned elem_bits(enum elem elem) {
+    if (elem == ELEM_bool) return 1;
+    return elem_in(elem, ELEMS_NIBBLE) ? 4 : (unsigned)(8 * elem_bytes(elem));
+}
+int64_t elem_min(enum elem elem) {
+    return elem_kind(elem) == ELEM_KIND_INT ? -((int64_t)1 << (elem_bits(elem) - 1)) : 0;
+}
+int64_t elem_max(enum elem elem) {
+    return ((int64_t)1 << (elem_bits(elem) - (elem_kind(elem) == ELEM_KIND_INT))) - 1;
+}
 enum elem_kind elem_kind(enum elem elem) {
     return table[elem].kind;
 }

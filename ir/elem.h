@@ -18,6 +18,8 @@ typedef uint32_t elem_set;
 #define ELEM_BIT(e) (1u << (e))
 enum {
     ELEMS_BOOL = ELEM_BIT(ELEM_bool),
+    ELEMS_NIBBLE = ELEM_BIT(ELEM_i4) | ELEM_BIT(ELEM_u4),
+    QUANTIZED_ELEMS = ELEM_BIT(ELEM_i8) | ELEM_BIT(ELEM_u8) | ELEM_BIT(ELEM_i16) | ELEM_BIT(ELEM_u16),
     ELEMS_UINT = ELEM_BIT(ELEM_u8) | ELEM_BIT(ELEM_u16) | ELEM_BIT(ELEM_u32) | ELEM_BIT(ELEM_u64),
     ELEMS_SINT = ELEM_BIT(ELEM_i8) | ELEM_BIT(ELEM_i16) | ELEM_BIT(ELEM_i32) | ELEM_BIT(ELEM_i64),
     ELEMS_INT = ELEMS_UINT | ELEMS_SINT,
@@ -28,7 +30,11 @@ enum {
 };
 
 const char *elem_name(enum elem elem);
-size_t elem_bytes(enum elem elem);
+size_t elem_bytes(enum elem elem);  /* in a tensor */
+unsigned elem_bits(enum elem elem); /* that carry the value: 4 for i4 and u4, 1 for bool */
+/* Range of an integer type of at most 32 bits. */
+int64_t elem_min(enum elem elem);
+int64_t elem_max(enum elem elem);
 enum elem_kind elem_kind(enum elem elem);
 enum elem elem_by_name(const char *name); /* ELEM_NONE if there is none */
 static inline bool elem_in(enum elem elem, elem_set set) {

@@ -110,26 +110,34 @@ void encoding_fit(struct sparse s, struct tensor *dense) {
 }
 
 /* -- sizes -- */
+/* Of `rows` times `count` values; a row of 4-bit ones ends with its byte. */
+static uint64_t value_bytes(enum elem elem, int64_t rows, int64_t count) {
+    return (uint64_t)(rows * ceil_div(count * (elem == ELEM_bool ? 8 : (int64_t)elem_bits(elem)), 8));
+}
+
 uint64_t encoding_bytes(struct sparse s, const struct tensor *dense) {
+    if (s.kind == SPARSE_NONE && dense->rank < 2) return value_bytes(dense->elem, 1, tensor_count(dense));
     struct matrix m = matrix_of(dense);
-    if (s.kind == SPARSE_NONE) return tensor_bytes(dense);
+    if (s.kind == SPARSE_NONE) return value_bytes(dense->elem, m.rows, m.columns);
     if (s.kind == SPARSE_NM)
-        return (uint64_t)m.rows *
-               ((uint64_t)nm_slots(s, m.columns) * m.width + (uint64_t)nm_row_bytes(s, m.columns));
-    uint64_t kept = (uint64_t)kept_count(&m, s);
-    if (s.kind == SPARSE_BITMASK) return kept * m.width + (uint64_t)(m.rows * ceil_div(m.columns, 8));
+        return value_bytes(dense->elem, m.rows, nm_slots(s, m.columns)) +
+               (uint64_t)(m.rows * nm_row_bytes(s, m.columns));
+    int64_t kept = kept_count(&m, s);
+    if (s.kind == SPARSE_BITMASK)
+        return value_bytes(dense->elem, 1, kept) + (uint64_t)(m.rows * ceil_div(m.columns, 8));
     bool blocks = s.kind == SPARSE_BLOCK;
     int64_t rows = blocks ? ceil_div(m.rows, s.a) : m.rows,
             columns = blocks ? ceil_div(m.columns, s.b) : m.columns;
-    uint64_t value = m.width * (blocks ? (uint64_t)s.a * s.b : 1);
-    return kept * (value + elem_bytes(index_elem(columns - 1))) +
+    uint64_t values =
+        blocks ? value_bytes(dense->elem, kept, (int64_t)s.a * s.b) : value_bytes(dense->elem, 1, kept);
+    return values + (uint64_t)kept * elem_bytes(index_elem(columns - 1)) +
            (uint64_t)(rows + 1) * elem_bytes(index_elem(rows * columns));
 }
 
 struct sparse encoding_smallest(const struct tensor *dense, struct sparse hint) {
     const struct sparse choice[] = {{SPARSE_BITMASK, 0, 0}, {SPARSE_CSR, 0, 0}, hint};
     struct sparse best = {SPARSE_NONE, 0, 0};
-    uint64_t least = tensor_bytes(dense);
+    uint64_t least = encoding_bytes(best, dense);
     if (dense->rank < 2 || !tensor_count(dense)) return best;
     for (size_t i = 0; i < COUNT_OF(choice); i++) {
         if (choice[i].kind == SPARSE_NONE || !encoding_holds(choice[i], dense)) continue;
@@ -236,7 +244,77 @@ struct encoded encoding_encode(struct sparse s, const struct tensor *dense) {
         encode_mask(dense, &e);
     else
         encode_lists(s, dense, &e);
+    if (elem_in(dense->elem, ELEMS_NIBBLE)) {
+        struct tensor values = e.at[0].tensor;
+        e.at[0].tensor = encoding_pack(&values);
+        tensor_free(&values);
+    }
     return e;
+}
+
+struct encoded encoding_components(const struct types *types, struct type type, const struct tensor *t) {
+    struct encoded e = {0};
+    if (type.sparse.i) {
+        e = encoding_encode(sparse_get(types, type.sparse), t);
+    } else {
+        bool pairs = elem_in(t->elem, ELEMS_NIBBLE);
+        e.at[e.count++] =
+            (struct component){NULL, pairs ? encoding_pack(t) : tensor_view(t, t->rank, t->dim)};
+    }
+    const struct tensor_quant *q = t->quant;
+    if (!q) return e;
+    e.at[e.count++] = (struct component){"scale", tensor_view(&q->scale, q->scale.rank, q->scale.dim)};
+    if (!q->zero.data) return e;
+    bool pairs = elem_in(q->zero.elem, ELEMS_NIBBLE);
+    e.at[e.count++] = (struct component){"zero", pairs ? encoding_pack(&q->zero)
+                                                       : tensor_view(&q->zero, q->zero.rank, q->zero.dim)};
+    return e;
+}
+
+uint64_t encoding_file_bytes(const struct types *types, struct type type, const struct tensor *t) {
+    uint64_t bytes = encoding_bytes(sparse_get(types, type.sparse), t);
+    if (!t->quant) return bytes;
+    const struct tensor *zero = &t->quant->zero;
+    return bytes + tensor_bytes(&t->quant->scale) +
+           (zero->data ? encoding_bytes((struct sparse){SPARSE_NONE, 0, 0}, zero) : 0);
+}
+
+/* -- 4-bit integers in pairs -- */
+static uint32_t packed_shape(uint32_t rank, const int64_t *dim, int64_t out[2]) {
+    int64_t columns = rank > 1 ? columns_in(rank, dim) : rank ? dim[0] : 1;
+    out[rank > 1] = ceil_div(columns, 2);
+    if (rank > 1) out[0] = dim[0];
+    return rank > 1 ? 2 : 1;
+}
+
+struct tensor encoding_pack(const struct tensor *t) {
+    int64_t shape[2], columns = t->rank > 1 ? columns_in(t->rank, t->dim) : tensor_count(t);
+    uint32_t rank = packed_shape(t->rank, t->dim, shape);
+    struct tensor out = tensor_new(ELEM_u8, rank, shape);
+    uint8_t *to = out.data;
+    for (int64_t i = 0, n = tensor_count(t); i < n; i++) {
+        int64_t row = i / columns, column = i % columns;
+        uint8_t *at = &to[row * shape[rank - 1] + column / 2];
+        *at = (uint8_t)(*at | (tensor_get_i64(t, i) & 15) << (column % 2 * 4));
+    }
+    return out;
+}
+
+const char *encoding_unpack(const struct tensor *packed, enum elem elem, uint32_t rank, const int64_t *dim,
+                            struct tensor *out) {
+    int64_t shape[2], columns = rank > 1 ? columns_in(rank, dim) : rank ? dim[0] : 1;
+    uint32_t packed_rank = packed_shape(rank, dim, shape);
+    *out = (struct tensor){0};
+    if (packed->elem != ELEM_u8 || packed->rank != packed_rank || packed->dim[0] != shape[0] ||
+        (packed_rank > 1 && packed->dim[1] != shape[1]))
+        return "4-bit integers are not u8 pairs along rows of the shape";
+    *out = tensor_new(elem, rank, dim);
+    for (int64_t i = 0, n = tensor_count(out); i < n; i++) {
+        int64_t row = i / columns, column = i % columns;
+        uint8_t pair = ((const uint8_t *)packed->data)[row * shape[packed_rank - 1] + column / 2];
+        tensor_set_i64(out, i, pair >> (column % 2 * 4));
+    }
+    return NULL;
 }
 
 void encoded_free(struct encoded *e) {
@@ -330,10 +408,40 @@ static const char *decode_mask(const struct decode *d) {
     return n == count ? NULL : "mask has fewer bits than there are values";
 }
 
+/* The values of an encoding of 4-bit integers, one in a byte: how many there are, the places say. */
+static const char *unpack_values(struct sparse s, enum elem elem, uint32_t rank, const int64_t *dim,
+                                 const struct tensor *const *at, struct tensor *out) {
+    int64_t shape[3] = {at[1]->dim[0], s.a, s.b};
+    uint32_t values_rank = s.kind == SPARSE_BLOCK ? 3 : 1;
+    if (at[1]->rank < 1 || at[1]->elem == ELEM_bool) return "values do not have the format's shape";
+    if (s.kind == SPARSE_NM) {
+        values_rank = 2;
+        shape[0] = dim[0];
+        shape[1] = nm_slots(s, columns_in(rank, dim));
+    } else if (s.kind == SPARSE_BITMASK) {
+        shape[0] = 0;
+        if (at[1]->elem != ELEM_u8) return "mask does not have the format's type and shape";
+        for (int64_t i = 0, n = tensor_count(at[1]); i < n; i++)
+            shape[0] += __builtin_popcount(((const uint8_t *)at[1]->data)[i]);
+    }
+    if (!tensor_shape_ok(elem, values_rank, shape)) return "values do not have the format's shape";
+    return encoding_unpack(at[0], elem, values_rank, shape, out);
+}
+
 const char *encoding_decode(struct sparse s, enum elem elem, uint32_t rank, const int64_t *dim,
                             const struct tensor *const *at, struct tensor *out) {
     *out = (struct tensor){0};
     if (rank < 2 || !tensor_shape_ok(elem, rank, dim)) return "the shape is not that of a sparse tensor";
+    if (elem_in(elem, ELEMS_NIBBLE) && at[0]->elem != elem) {
+        struct tensor values;
+        const char *bad = unpack_values(s, elem, rank, dim, at, &values);
+        if (bad) return bad;
+        const struct tensor *unpacked[ENCODING_COMPONENTS] = {&values, at[1]};
+        if (s.kind == SPARSE_CSR || s.kind == SPARSE_BLOCK) unpacked[2] = at[2];
+        bad = encoding_decode(s, elem, rank, dim, unpacked, out);
+        tensor_free(&values);
+        return bad;
+    }
     if (at[0]->elem != elem) return "values do not have the weight's element type";
     int64_t columns = columns_in(rank, dim), places;
     if (!mul_i64(dim[0] + 1, columns + 1, &places)) return "the shape is not that of a sparse tensor";

@@ -1,5 +1,5 @@
 /* Helpers of the ops' own functions: shape inference and channel mappings. */
-#include "ir/op.h"
+#include "ir/quant.h"
 
 #include <stdarg.h>
 
@@ -14,8 +14,33 @@ enum status infer_error(const struct infer *infer, const char *fmt, ...) {
     return STATUS_FAILED;
 }
 
+/* Which quantized operands the op takes; *out is the quant that its results have. */
+static enum status infer_quant(const struct infer *infer, quant_id *out) {
+    const struct op_info *info = op_info(infer->op->kind);
+    const uint32_t any = TRAIT_QUANT_MOVES | TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES;
+    *out = (quant_id){0};
+    for (uint32_t i = 0; i < infer->op->operand_count; i++) {
+        char name[32];
+        if (!infer_has(infer, i) || infer->op->kind == OP_fuse) continue;
+        struct type type = value_get(infer->m, infer->op->operand[i])->type;
+        quant_id moved = info->traits & TRAIT_QUANT_MOVES ? infer_operand(infer, i).quant : (quant_id){0};
+        op_info_operand_name(info, i, name);
+        if (type.quant.i && !(info->traits & any))
+            return infer_error(infer, "operand %s is quantized, expected floats: dequantize it", name);
+        if (type.quant.i && !moved.i && !(info->traits & (TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES)))
+            return infer_error(infer, "operand %s has component tensors, expected literal scales", name);
+        if (!i) *out = moved;
+        if (i && (info->traits & TRAIT_VARIADIC) && moved.i != out->i)
+            return infer_error(infer, "operand %s %u is quantized in another way than the first", name, i);
+    }
+    return STATUS_OK;
+}
+
 enum status infer_types(struct infer *infer) {
+    quant_id quant;
+    TRY(infer_quant(infer, &quant));
     TRY(op_info(infer->op->kind)->infer(infer));
+    for (uint32_t i = 0; quant.i && i < infer->result_count; i++) infer->results[i].quant = quant;
     for (uint32_t i = 0; i < infer->result_count; i++) {
         int64_t dims[MAX_RANK];
         struct type type = infer->results[i];
@@ -32,7 +57,7 @@ bool infer_has(const struct infer *infer, uint32_t i) {
 
 struct type infer_operand(const struct infer *infer, uint32_t i) {
     check(infer_has(infer, i));
-    return value_get(infer->m, infer->op->operand[i])->type;
+    return op_operand_type(infer->m, infer->op, i);
 }
 
 uint32_t infer_rank(const struct infer *infer, uint32_t i) {

@@ -1,5 +1,7 @@
 #include "ir/interp.h"
 
+#include "ir/quant.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,7 +56,8 @@ static enum status run_op(const struct module *m, const struct op *op, const str
     enum status status = STATUS_OK;
     for (uint32_t r = 0; r < op->result_count && status == STATUS_OK; r++)
         status = allocate(m, op, r, arithmetic.f64, &out[r], diag);
-    if (status == STATUS_OK) status = op_info(op->kind)->eval(&eval);
+    if (status == STATUS_OK)
+        status = op_has_stored_operands(m, op) ? quant_eval(&eval) : op_info(op->kind)->eval(&eval);
     if (status != STATUS_OK) free_all(out, op->result_count);
     return status;
 }

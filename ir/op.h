@@ -23,6 +23,10 @@ enum {
     TRAIT_VARIADIC = 1 << 4,  /* the last operand of the signature repeats, once or more */
     TRAIT_RESULTS = 1 << 5,   /* the number of results follows from the attributes */
     TRAIT_BROADCASTS = 1 << 6, /* operands broadcast to the result's shape, right-aligned */
+    /* What quantized operands mean to an op (ir/quant.h); an op without any of these takes none. */
+    TRAIT_QUANT_MOVES = 1 << 7,   /* moves integers as they are; the result has operand 0's quant */
+    TRAIT_QUANT_SUMS = 1 << 8,    /* sums integers exactly, then scales: the result is f32 */
+    TRAIT_QUANT_DECODES = 1 << 9, /* decodes the component tensors of a parameter: the result is f32 */
 };
 
 /* One attribute of an op. `fill` is the default: the value of INT, FLOAT, BOOL, KEYWORD, ELEM, or of each of
@@ -48,7 +52,9 @@ enum { MAX_RESULTS = 64 };
  * the product of extents that it never multiplies. */
 MUST_USE enum status infer_types(struct infer *infer);
 enum status infer_error(const struct infer *infer, const char *fmt, ...) PRINTF_LIKE(2, 3);
-struct type infer_operand(const struct infer *infer, uint32_t i); /* aborts if left out */
+/* The type that the op computes with: quantized and narrowly stored operands as what they are decoded to
+ * (op_operand_type). Aborts if left out. */
+struct type infer_operand(const struct infer *infer, uint32_t i);
 bool infer_has(const struct infer *infer, uint32_t i);
 uint32_t infer_rank(const struct infer *infer, uint32_t i);
 dim_id infer_dim(const struct infer *infer, uint32_t i, uint32_t axis);

@@ -21,6 +21,10 @@ enum status expand_none(struct builder *b, const struct op *op, value_id *out) {
     { ATTR_##name, false, count, fill }
 #define A_FLOATS(name)                                                                                       \
     { ATTR_##name, false, 0, 0 }
+#define R_FLOAT(name)                                                                                        \
+    { ATTR_##name, true, 1, 0 }
+#define A_ELEM(name, elem)                                                                                   \
+    { ATTR_##name, false, 1, ELEM_##elem }
 #define R_INT(name)                                                                                          \
     { ATTR_##name, true, 1, 0 }
 #define R_INTS(name, count)                                                                                  \

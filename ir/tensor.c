@@ -45,11 +45,12 @@ struct tensor tensor_new_of(const struct types *types, struct type type) {
 struct tensor tensor_copy(const struct tensor *from) {
     struct tensor t = tensor_new(from->elem, from->rank, from->dim);
     if (tensor_bytes(from)) memcpy(t.data, from->data, tensor_bytes(from));
+    t.quant = from->quant;
     return t;
 }
 
 struct tensor tensor_view(const struct tensor *of, uint32_t rank, const int64_t *dim) {
-    struct tensor t = {.elem = of->elem, .rank = rank, .data = of->data};
+    struct tensor t = {.elem = of->elem, .rank = rank, .data = of->data, .quant = of->quant};
     check(rank <= MAX_RANK);
     if (rank) memcpy(t.dim, dim, rank * sizeof *dim);
     check(tensor_count(&t) == tensor_count(of));
@@ -108,6 +109,7 @@ double tensor_get_f64(const struct tensor *t, int64_t i) {
 int64_t tensor_get_i64(const struct tensor *t, int64_t i) {
     switch (t->elem) {
     case ELEM_bool:
+    case ELEM_u4:
     case ELEM_u8:
         return ((const uint8_t *)t->data)[i];
     case ELEM_u16:
@@ -116,6 +118,7 @@ int64_t tensor_get_i64(const struct tensor *t, int64_t i) {
         return ((const uint32_t *)t->data)[i];
     case ELEM_u64:
         return (int64_t)((const uint64_t *)t->data)[i];
+    case ELEM_i4:
     case ELEM_i8:
         return ((const int8_t *)t->data)[i];
     case ELEM_i16:
@@ -131,7 +134,7 @@ int64_t tensor_get_i64(const struct tensor *t, int64_t i) {
 
 /* A float truncates towards zero and stops at the ends of the integer's range; NaN is 0. */
 static void set_saturated(struct tensor *t, int64_t i, double value) {
-    unsigned bits = (unsigned)elem_bytes(t->elem) * 8;
+    unsigned bits = elem_bits(t->elem);
     if (elem_kind(t->elem) == ELEM_KIND_UINT) {
         double limit = ldexp(1, (int)bits);
         uint64_t max = bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
@@ -183,6 +186,12 @@ void tensor_set_i64(struct tensor *t, int64_t i, int64_t value) {
     switch (t->elem) {
     case ELEM_bool:
         ((uint8_t *)t->data)[i] = value != 0;
+        break;
+    case ELEM_u4:
+        ((uint8_t *)t->data)[i] = (uint8_t)(value & 15);
+        break;
+    case ELEM_i4:
+        ((int8_t *)t->data)[i] = (int8_t)(((value & 15) ^ 8) - 8);
         break;
     case ELEM_u8:
         ((uint8_t *)t->data)[i] = (uint8_t)value;

@@ -4,6 +4,8 @@
 
 #include "ir/types.h"
 
+struct tensor_quant;
+
 struct tensor {
     enum elem elem;
     uint32_t rank;
@@ -11,6 +13,8 @@ struct tensor {
     void *data; /* NULL only when there are no elements, or before allocation */
     bool owned; /* tensor_free releases data; otherwise it belongs to a file mapping, an arena or another
                    tensor */
+    const struct tensor_quant *quant; /* component tensors of a quantized parameter (ir/quant.h), not owned;
+                                         NULL for everything else. Views and copies share it. */
 };
 
 /* Elements and bytes; the shape has been checked by tensor_shape_ok. */

@@ -32,8 +32,10 @@
 #include "ir/verify.h"
 
 #include "ir/encoding.h"
+#include "ir/quant.h"
 #include "ir/verify_parts.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -299,11 +301,36 @@ static void check_format(const struct verify *v, const struct value *value, cons
                    s.b);
 }
 
-/* Quantized parameters are held in component tensors, whose shapes are their formats' business. */
+/* Component tensors of a quantized parameter: of the shape that its type says, scales positive and finite. */
+static void check_scales(const struct verify *v, const struct value *value, const struct tensor *data) {
+    struct quant q = quant_get(&v->m->types, value->type.quant);
+    const struct tensor_quant *c = data->quant;
+    int64_t shape[2];
+    if (q.literal || q.axis >= (int32_t)data->rank) return;
+    bool fits = c && c->axis == q.axis && c->group == q.group && c->scale.elem == ELEM_f32 &&
+                c->scale.rank == quant_scale_shape(q, data->rank, data->dim, shape);
+    for (uint32_t i = 0; fits && i < c->scale.rank; i++) fits = c->scale.dim[i] == shape[i];
+    if (fits && c->zero.data)
+        fits = c->zero.elem == data->elem && tensor_count(&c->zero) == tensor_count(&c->scale);
+    if (!fits) {
+        diag_error(v->diag, value->loc, "parameter %s does not have the scales of its type", value->name);
+        return;
+    }
+    if (c->zero.data && value->type.sparse.i)
+        diag_error(v->diag, value->loc, "parameter %s is sparse and has zero points", value->name);
+    for (int64_t i = 0, n = tensor_count(&c->scale); i < n; i++) {
+        float scale = ((const float *)c->scale.data)[i];
+        if (scale > 0 && isfinite(scale)) continue;
+        diag_error(v->diag, value->loc, "parameter %s: scale %lld is %g, expected a positive, finite number",
+                   value->name, (long long)i, (double)scale);
+        return;
+    }
+}
+
 static void check_constant(const struct verify *v, value_id id) {
     const struct value *value = value_get(v->m, id);
     const struct tensor *data = value_constant(v->m, id);
-    if (!data || value->type.quant.i) return;
+    if (!data) return;
     bool fits = tensor_shape_ok(data->elem, data->rank, data->dim) && data->elem == value->type.elem &&
                 data->rank == type_rank(&v->m->types, value->type);
     for (uint32_t i = 0; fits && i < data->rank; i++) {
@@ -317,8 +344,9 @@ static void check_constant(const struct verify *v, value_id id) {
     else if (!data->data && tensor_bytes(data))
         diag_error(v->diag, value->loc, "%s %s has no data",
                    value->kind == VALUE_LITERAL ? "literal" : "parameter", value->name);
-    else if (value->type.sparse.i)
-        check_format(v, value, data);
+    if (!fits) return;
+    if (value->type.sparse.i) check_format(v, value, data);
+    if (value->type.quant.i) check_scales(v, value, data);
 }
 
 static void check_place(const struct verify *v, const struct value *value) {

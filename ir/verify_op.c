@@ -70,13 +70,15 @@ static void check_operands(const struct verify *v, const struct op *op) {
             verify_op_error(v, op, "operand %s is left out", name);
     }
     if (value_none(op->operand[0])) return;
-    enum elem elem = value_get(v->m, op->operand[0])->type.elem;
-    if (!elem_in(elem, info->elems))
+    struct type type = value_get(v->m, op->operand[0])->type;
+    enum elem elem = type.elem;
+    bool decoded = type.quant.i && (info->traits & (TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES));
+    if (!decoded && !elem_in(elem, info->elems))
         verify_op_error(v, op, "operand 0 is %s, which the op does not take", elem_name(elem));
 }
 
-static bool same_elem_and_shape(struct type a, struct type b) {
-    return a.elem == b.elem && a.shape.i == b.shape.i;
+static bool same_values(struct type a, struct type b) {
+    return a.elem == b.elem && a.shape.i == b.shape.i && a.quant.i == b.quant.i;
 }
 
 static void check_body(const struct verify *v, const struct op *op) {
@@ -93,8 +95,7 @@ static void check_body(const struct verify *v, const struct op *op) {
             verify_op_error(v, op, "argument %u of the body does not have the operand's type", i);
     }
     for (uint32_t i = 0; i < op->result_count; i++)
-        if (!same_elem_and_shape(value_get(v->m, op->result[i])->type,
-                                 value_get(v->m, body->results.at[i])->type))
+        if (!same_values(value_get(v->m, op->result[i])->type, value_get(v->m, body->results.at[i])->type))
             verify_op_error(v, op, "result %u does not have the type that the body returns", i);
 }
 
@@ -131,10 +132,12 @@ void verify_op_inference(const struct verify *v, const struct op *op) {
     }
     for (uint32_t i = 0; i < op->result_count; i++) {
         struct type declared = value_get(v->m, op->result[i])->type;
-        if (same_elem_and_shape(declared, infer.results[i])) continue;
+        if (same_values(declared, infer.results[i])) continue;
         struct str have = {0}, want = {0};
-        type_print(&v->m->types, type_make(declared.elem, declared.shape), &have);
-        type_print(&v->m->types, type_make(infer.results[i].elem, infer.results[i].shape), &want);
+        declared.sparse = (sparse_id){0};
+        declared.layout = (layout_id){0};
+        type_print(&v->m->types, declared, &have);
+        type_print(&v->m->types, infer.results[i], &want);
         verify_op_error(v, op, "result %u has the type %s, expected %s", i, str_text(&have), str_text(&want));
         str_free(&have);
         str_free(&want);

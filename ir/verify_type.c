@@ -53,11 +53,13 @@ static void check_extents(const struct verify *v, const struct value *value) {
 
 static void check_quant(const struct verify *v, const struct value *value) {
     struct quant q = quant_get(&v->m->types, value->type.quant);
-    int64_t rank = type_rank(&v->m->types, value->type), bits = 8 * (int64_t)elem_bytes(value->type.elem);
+    int64_t rank = type_rank(&v->m->types, value->type), bits = (int64_t)elem_bits(value->type.elem);
     bool is_signed = elem_kind(value->type.elem) == ELEM_KIND_INT;
     int64_t lo = !is_signed ? 0 : bits < 64 ? -((int64_t)1 << (bits - 1)) : INT64_MIN;
     int64_t hi = bits < 63 ? ((int64_t)1 << (is_signed ? bits - 1 : bits)) - 1 : INT64_MAX;
-    if (!elem_is_int(value->type.elem)) type_error(v, value, "quant is for integers");
+    if (!elem_is_int(value->type.elem) && !elem_in(value->type.elem, ELEMS_NIBBLE))
+        type_error(v, value, "quant is for integers");
+    if (q.group > 0 && q.axis) type_error(v, value, "groups need axis = 0");
     if (q.axis < -1 || q.axis >= rank) type_error(v, value, "the axis of quant is no dimension");
     if (q.group < 0) type_error(v, value, "the group of quant is negative");
     if (q.literal && !(q.scale > 0 && isfinite(q.scale)))
@@ -92,6 +94,8 @@ void verify_value_type(const struct verify *v, const struct value *value) {
     else if (!storage_fits(types, type))
         type_error(v, value, "an extent is negative, or the size is more than any machine has");
     if (type.layout.i && value->kind == VALUE_INPUT) type_error(v, value, "inputs are stored plain");
+    if (elem_in(type.elem, ELEMS_NIBBLE) && !type.quant.i)
+        type_error(v, value, "4-bit integers are for quantized parameters");
     if (type.quant.i) check_quant(v, value);
     if (type.sparse.i) check_sparse(v, value);
 }

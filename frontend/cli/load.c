@@ -269,15 +269,15 @@ enum exit_code load_model(struct invocation *inv, const char *path, struct modul
     return code;
 }
 
-/* A sparse parameter is stored as its component tensors: those are listed in `encoded`, too, for release. */
+/* A parameter is stored as its component tensors: those are listed in `encoded`, too, for release. */
 typedef VEC(struct named_tensor) named_tensors;
 
 static void add_components(struct invocation *inv, const struct module *m, const struct value *v,
                            named_tensors *tensors, named_tensors *encoded) {
-    struct encoded e =
-        encoding_encode(sparse_get(&m->types, v->type.sparse), &weight_get(m, v->weight)->tensor);
+    struct encoded e = encoding_components(&m->types, v->type, &weight_get(m, v->weight)->tensor);
     for (uint32_t i = 0; i < e.count; i++) {
-        const char *name = arena_printf(&inv->arena, "%s.%s", v->name, e.at[i].suffix);
+        const char *suffix = e.at[i].suffix;
+        const char *name = suffix ? arena_printf(&inv->arena, "%s.%s", v->name, suffix) : v->name;
         *vec_push(tensors) = *vec_push(encoded) = (struct named_tensor){name, e.at[i].tensor};
     }
 }
@@ -293,19 +293,16 @@ static enum status list_tensors(struct invocation *inv, const struct module *m, 
     enum status status = STATUS_OK;
     for (uint32_t i = 1; i < m->values.count; i++) {
         const struct value *v = &m->values.at[i];
-        if (!in_a_file(m, v, uses[i])) continue;
-        if (v->type.sparse.i)
-            add_components(inv, m, v, tensors, encoded);
-        else
-            *vec_push(tensors) = (struct named_tensor){v->name, weight_get(m, v->weight)->tensor};
+        if (in_a_file(m, v, uses[i])) add_components(inv, m, v, tensors, encoded);
     }
     for (uint32_t i = 0; i < tensors->count && status == STATUS_OK; i++) {
         bool is_new;
         (void)map_put_str(&names, tensors->at[i].name, &is_new);
         if (!is_new)
-            status = diag_error(&inv->diag, m->loc,
-                                "a weight and a component tensor of a sparse weight are both named %s",
-                                tensors->at[i].name);
+            status = diag_error(
+                &inv->diag, m->loc,
+                "a weight and a component tensor of a sparse or quantized weight are both named %s",
+                tensors->at[i].name);
     }
     map_free(&names);
     free(uses);

@@ -15,7 +15,7 @@ const char *file_elem_name(enum elem elem, enum file_format format) {
 
 enum elem file_elem_by_name(const char *name, enum file_format format) {
     for (enum elem e = ELEM_NONE + 1; e < ELEM_COUNT; e++)
-        if (!strcmp(elem_names[e][format], name)) return e;
+        if (elem_names[e][format] && !strcmp(elem_names[e][format], name)) return e;
     return ELEM_NONE;
 }
 

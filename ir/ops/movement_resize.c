@@ -53,6 +53,8 @@ static enum status check_scale(const struct infer *infer, uint32_t i, dim_id fro
 enum status infer_resize(struct infer *infer) {
     struct types *types = &infer->m->types;
     struct type x = infer_operand(infer, 0);
+    if (x.quant.i && op_keyword(infer->op, ATTR_mode) != KEYWORD_nearest)
+        return infer_error(infer, "operand x is quantized, expected mode = nearest, or floats");
     uint32_t rank = type_rank(types, x), count;
     dims_id shape = op_attr(infer->op, ATTR_shape)->dims;
     const double *scales = op_floats(infer->op, ATTR_scales, &count);

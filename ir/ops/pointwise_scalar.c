@@ -177,6 +177,8 @@ ON_PAIRS(less_equal, <=)
 ON_PAIRS(greater, >)
 ON_PAIRS(greater_equal, >=)
 AS_A_WHOLE(where)
+AS_A_WHOLE(quantize)
+AS_A_WHOLE(dequantize)
 
 #define ROW_CLASS_POINTWISE(id) [OP_##id] = &scalar_##id,
 #define ROW_CLASS_CONTRACTION(id)

@@ -33,5 +33,7 @@ const struct scalar *scalar_of(enum op_kind kind);
 enum status eval_pointwise_identity(const struct eval *eval);
 enum status eval_pointwise_cast(const struct eval *eval);
 enum status eval_pointwise_where(const struct eval *eval);
+enum status eval_pointwise_quantize(const struct eval *eval);
+enum status eval_pointwise_dequantize(const struct eval *eval);
 
 #endif

@@ -15,6 +15,12 @@ extern const struct op_sample op_samples_pointwise[];
     { OP_##id, "broadcast " #elem, {OPERAND_OF(elem, 2, 1, 4), OPERAND_OF(elem, 3, 1)}, {{0}}, NULL }
 #define BOTH(id, elem) BINARY(id, elem), BROADCAST(id, elem)
 
+static op_id build_dequantize(struct builder *b, const value_id *operands) {
+    const struct attr attrs[] = {FLOAT(scale, 0.25), INT(zero, -3)};
+    value_id q = build(b, OP_quantize, operands, 1, attrs, 2, NULL);
+    return build_op(b, OP_dequantize, &q, 1, NULL, 0, NULL);
+}
+
 const struct op_sample op_samples_pointwise[] = {
     FLOAT_UNARY(identity),
     FLOAT_UNARY(relu),
@@ -48,6 +54,8 @@ const struct op_sample op_samples_pointwise[] = {
     {OP_elu, "", {OPERAND(f32, 2, 3)}, {FLOAT(alpha, 0.5)}, NULL},
     {OP_not, "", {OPERAND(bool, 2, 3)}, {{0}}, NULL},
     {OP_cast, "", {OPERAND(f32, 2, 3)}, {TO(i32)}, NULL},
+    {OP_quantize, "", {OPERAND(f32, 2, 3)}, {FLOAT(scale, 0.25), INT(zero, 5), TO(i8)}, NULL},
+    {OP_dequantize, "", {OPERAND(f32, 2, 3)}, {{0}}, build_dequantize},
     BOTH(add, ELEM_f32),
     BOTH(sub, ELEM_f32),
     BINARY(sub, ELEM_u8),

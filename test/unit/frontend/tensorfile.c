@@ -140,7 +140,7 @@ static uint32_t make_samples(struct named_tensor *out) {
     static const int64_t dims[][3] = {{3, 2, 5}, {1, 1, 1}, {4, 0, 2}};
     uint32_t count = 0;
     for (enum elem e = ELEM_NONE + 1; e < ELEM_COUNT; e++)
-        for (uint32_t rank = 0; rank <= 3; rank++) {
+        for (uint32_t rank = 0; rank <= 3 && elem_in(e, ELEMS_ANY); rank++) {
             static char names[ELEM_COUNT * 4][64];
             snprintf(names[count], sizeof names[count], "%s-%s-%u", odd_names[count % COUNT_OF(odd_names)],
                      elem_name(e), rank);

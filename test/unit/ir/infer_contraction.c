@@ -14,8 +14,10 @@ static void linear(void) {
     const char *bias[] = {"f32[batch, 64]", "f32[10, 64]", "f32[64]"};
     CHECK_TEXT(op_infer_text(OP_linear, bias, 3, NULL, 0),
                "linear: operand b has shape [64], expected extent 10 in dimension 0");
-    const char *elems[] = {"f32[batch, 64]", "f16[10, 64]"};
-    CHECK_TEXT(op_infer_text(OP_linear, elems, 2, NULL, 0), "linear: operand w is f16, expected f32");
+    const char *elems[] = {"f32[batch, 64]", "i32[10, 64]"};
+    CHECK_TEXT(op_infer_text(OP_linear, elems, 2, NULL, 0), "linear: operand w is i32, expected f32");
+    const char *stored[] = {"f32[batch, 64]", "f16[10, 64]", "bf16[10]"};
+    CHECK_TEXT(op_infer_text(OP_linear, stored, 3, NULL, 0), "f32[batch, 10]");
     const char *scalar[] = {"f32[]", "f32[10, 64]"};
     CHECK_TEXT(op_infer_text(OP_linear, scalar, 2, NULL, 0),
                "linear: operand x is a scalar, expected rank 1 to 8");
