@@ -17,7 +17,7 @@ enum status infer_error(const struct infer *infer, const char *fmt, ...) {
 /* Which quantized operands the op takes; *out is the quant that its results have. */
 static enum status infer_quant(const struct infer *infer, quant_id *out) {
     const struct op_info *info = op_info(infer->op->kind);
-    const uint32_t any = TRAIT_QUANT_MOVES | TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES;
+    const uint32_t any = TRAIT_QUANT_MOVES | TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES | TRAIT_QUANT_READS;
     *out = (quant_id){0};
     for (uint32_t i = 0; i < infer->op->operand_count; i++) {
         char name[32];
@@ -27,7 +27,7 @@ static enum status infer_quant(const struct infer *infer, quant_id *out) {
         op_info_operand_name(info, i, name);
         if (type.quant.i && !(info->traits & any))
             return infer_error(infer, "operand %s is quantized, expected floats: dequantize it", name);
-        if (type.quant.i && !moved.i && !(info->traits & (TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES)))
+        if (type.quant.i && !moved.i && (info->traits & any) == TRAIT_QUANT_MOVES)
             return infer_error(infer, "operand %s has component tensors, expected literal scales", name);
         if (!i) *out = moved;
         if (i && (info->traits & TRAIT_VARIADIC) && moved.i != out->i)

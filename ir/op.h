@@ -26,6 +26,7 @@ enum {
     /* What quantized operands mean to an op (ir/quant.h); an op without any of these takes none. */
     TRAIT_QUANT_MOVES = 1 << 7,   /* moves integers as they are; the result has operand 0's quant */
     TRAIT_QUANT_SUMS = 1 << 8,    /* sums integers exactly, then scales: the result is f32 */
+    TRAIT_QUANT_READS = 1 << 10,  /* reads the integers as plain numbers; the result has no quant */
     TRAIT_QUANT_DECODES = 1 << 9, /* decodes the component tensors of a parameter: the result is f32 */
 };
 

@@ -11,6 +11,7 @@
  *            along what is summed: acc = the exact sum of (q - zero) products, wrapped to i32;
  *            y = f32(acc) * (scale0 * scale1), then + bias, each rounded to f32. A mean or sum of one
  *            operand: y = f32(f64(sum) / f64(count) * f64(scale)).
+ *   reads    the integers as plain numbers (cast)
  *   else     every quantized operand is decoded first: f32(q - zero) * scale, rounded once.
  * Operands of narrow floats (f16, bf16) beside f32 or quantized ones are widened, exactly: weights may be
  * stored in any of these formats. In an f64 run the integers are the same and the rest is in f64. */

@@ -1,10 +1,11 @@
-"""Quantized models mean what independent integer arithmetic says, bit for bit."""
+"""Quantized models mean what independent integer arithmetic says, bit for bit, interpreted and compiled."""
 # RUN: %python %s %t
 import sys
 
 import numpy as np
 
 from tools import adze, safetensors
+from tools.compiled import Model
 
 stem = sys.argv[1]
 rng = np.random.default_rng(7)
@@ -61,6 +62,11 @@ output e
     )
 
 got = adze.interpret(f"{stem}.adz", {"x": x})
+ran = Model(adze.compile_model(f"{stem}.adz", stem).library).run(x=x)
+for name in "crpme":
+    assert np.array_equal(ran[name], got[name]), name
+for name in "zh":
+    assert np.allclose(ran[name], got[name], rtol=1e-5, atol=1e-4), name
 
 # The convolution, in integers.
 q = quantize(x, 0.02, -3).astype(np.int64) + 3

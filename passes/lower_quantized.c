@@ -1,0 +1,182 @@
+/* lower-quantized: what no kernel computes on stored integers, in ops that kernels have. Sums of integers
+ * become sums in f64, where they are exact below 2^53, so that the result has the very bits that ir/quant.h
+ * defines; operands that are decoded become constants in f32, or dequantize. */
+#include "ir/quant.h"
+#include "passes/pass.h"
+
+#include <string.h>
+
+struct lowering {
+    struct module *m;
+    struct builder b;
+    op_id op;
+};
+
+static const struct op *op_of(const struct lowering *l) {
+    return op_get(l->m, l->op);
+}
+
+static struct type operand_type(const struct lowering *l, uint32_t i) {
+    return value_get(l->m, op_of(l)->operand[i])->type;
+}
+
+static value_id one(struct lowering *l, enum op_kind kind, value_id v, const struct attr *attrs,
+                    uint32_t count) {
+    return v.i ? build(&l->b, kind, &v, 1, attrs, count, NULL) : v;
+}
+
+static value_id cast_to(struct lowering *l, value_id v, enum elem elem) {
+    struct attr to = attr_elem(ATTR_to, elem);
+    return one(l, OP_cast, v, &to, 1);
+}
+
+static value_id two(struct lowering *l, enum op_kind kind, value_id a, value_id b) {
+    return a.i && b.i ? build(&l->b, kind, (value_id[]){a, b}, 2, NULL, 0, NULL) : (value_id){0};
+}
+
+static value_id constant(struct lowering *l, const char *name, struct tensor t) {
+    return module_parameter(l->m, module_add_weight(l->m, name, t, op_of(l)->loc));
+}
+
+/* q - zero in f64. */
+static value_id centred(struct lowering *l, uint32_t i) {
+    value_id v = op_of(l)->operand[i];
+    const struct tensor *t = value_constant(l->m, v);
+    struct quant_view view;
+    quant_view(&l->m->types, operand_type(l, i), t, &view);
+    if (t) {
+        struct tensor wide = tensor_new(ELEM_f64, t->rank, t->dim);
+        for (int64_t k = 0, n = tensor_count(t); k < n; k++)
+            ((double *)wide.data)[k] =
+                (double)(tensor_get_i64(t, k) - quant_zero(&view, quant_scale_index(&view.q, t, k)));
+        return constant(l, value_get(l->m, v)->name, wide);
+    }
+    value_id wide = cast_to(l, v, ELEM_f64);
+    if (!view.literal_zero) return wide;
+    return two(l, OP_sub, wide, module_add_literal(l->m, tensor_scalar_f64(ELEM_f64, view.literal_zero)));
+}
+
+/* The product of the scales of operands 0 and 1 in f32, shaped to broadcast to the result. */
+static value_id scale_product(struct lowering *l) {
+    const struct module *m = l->m;
+    value_id result = op_of(l)->result[0];
+    int64_t extent[MAX_RANK], dim[MAX_RANK];
+    uint32_t rank = type_rank(&m->types, value_get(m, result)->type), *index[2] = {NULL, NULL};
+    struct quant_view view[2];
+    int32_t along[2];
+    for (uint32_t d = 0; d < MAX_RANK; d++) dim[d] = extent[d] = 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        quant_view(&m->types, operand_type(l, i), value_constant(m, op_of(l)->operand[i]), &view[i]);
+        along[i] = op_scale_dim(m, op_of(l), i, NULL);
+        if (along[i] < 0) continue;
+        check(dim_is_const(
+            &m->types, dims_at(&m->types, value_get(m, result)->type.shape, (uint32_t)along[i]), &extent[i]));
+        dim[along[i]] = extent[i];
+        index[i] = xcalloc((size_t)max_i64(extent[i], 1), sizeof *index[i]);
+        (void)op_scale_dim(m, op_of(l), i, index[i]);
+    }
+    struct tensor t = tensor_new(ELEM_f32, along[0] < 0 && along[1] < 0 ? 0 : rank, dim);
+    for (int64_t k = 0, n = tensor_count(&t); k < n; k++) {
+        float factor[2];
+        for (uint32_t i = 0; i < 2; i++) {
+            int64_t inner = 1;
+            for (uint32_t d = (uint32_t)(along[i] + 1); d < t.rank; d++) inner *= dim[d];
+            factor[i] = quant_scale(&view[i], index[i] ? index[i][k / inner % extent[i]] : 0);
+        }
+        ((float *)t.data)[k] = factor[0] * factor[1];
+    }
+    free(index[0]);
+    free(index[1]);
+    return t.rank ? constant(l, "scale", t) : module_add_literal(l->m, t);
+}
+
+/* A sum in f64 as the i32 that it wraps to, in f32. Casts through integers only where it may wrap. */
+static value_id narrowed(struct lowering *l, value_id sum) {
+    struct type w = operand_type(l, 1);
+    int64_t count = type_static(&l->m->types, w, NULL) ? type_count(&l->m->types, w) : INT64_MAX;
+    if (count < 1 << 15) return cast_to(l, sum, ELEM_f32);
+    return cast_to(l, cast_to(l, cast_to(l, sum, ELEM_i64), ELEM_i32), ELEM_f32);
+}
+
+/* The bias goes along the same dimension of the result as operand 1's outputs. */
+static value_id with_bias(struct lowering *l, value_id v) {
+    if (op_of(l)->operand_count < 3 || !v.i) return v;
+    value_id bias = op_of(l)->operand[2];
+    const struct types *types = &l->m->types;
+    uint32_t rank = type_rank(types, value_get(l->m, v)->type);
+    if (op_of(l)->kind != OP_linear) {
+        dim_id dims[MAX_RANK];
+        for (uint32_t d = 0; d + 1 < rank; d++)
+            dims[d] = d ? dim_const(&l->m->types, 1) : dims_at(types, value_get(l->m, bias)->type.shape, 0);
+        struct attr shape = attr_dims(ATTR_shape, dims_make(&l->m->types, dims, rank - 1));
+        bias = one(l, OP_reshape, bias, &shape, 1);
+    }
+    return two(l, OP_add, v, bias);
+}
+
+static value_id lower_sum(struct lowering *l) {
+    const struct op op = *op_of(l); /* ops move when others are made */
+    const struct op_info *info = op_info(op.kind);
+    uint32_t attrs = op_info_attrs(info);
+    if (info->class != CLASS_CONTRACTION) {
+        struct quant_view view;
+        quant_view(&l->m->types, operand_type(l, 0), value_constant(l->m, op.operand[0]), &view);
+        value_id mean = one(l, op.kind, centred(l, 0), op.attr, attrs);
+        struct tensor scale = tensor_scalar_f64(ELEM_f64, (double)quant_scale(&view, 0));
+        return cast_to(l, two(l, OP_mul, mean, module_add_literal(l->m, scale)), ELEM_f32);
+    }
+    value_id factors[2] = {centred(l, 0), centred(l, 1)};
+    if (!factors[0].i || !factors[1].i) return (value_id){0};
+    value_id sum = build(&l->b, op.kind, factors, 2, op.attr, attrs, NULL);
+    return with_bias(l, two(l, OP_mul, narrowed(l, sum), scale_product(l)));
+}
+
+static value_id decoded(struct lowering *l, uint32_t i) {
+    value_id v = op_of(l)->operand[i];
+    struct type type = operand_type(l, i);
+    const struct tensor *t = value_constant(l->m, v);
+    if (op_operand_type(l->m, op_of(l), i).elem == type.elem) return v;
+    if (t)
+        return constant(l, value_get(l->m, v)->name,
+                        type.quant.i ? tensor_dequantize(&l->m->types, type, t, ELEM_f32)
+                                     : tensor_cast(t, ELEM_f32));
+    return type.quant.i ? one(l, OP_dequantize, v, NULL, 0) : cast_to(l, v, ELEM_f32);
+}
+
+static value_id lower_decoded(struct lowering *l) {
+    uint32_t count = op_of(l)->operand_count;
+    value_id operands[4];
+    check(count <= COUNT_OF(operands));
+    for (uint32_t i = 0; i < count; i++) {
+        operands[i] = op_of(l)->operand[i];
+        if (operands[i].i) operands[i] = decoded(l, i);
+    }
+    if (op_of(l)->kind == OP_dequantize) return operands[0];
+    return build(&l->b, op_of(l)->kind, operands, count, op_of(l)->attr,
+                 op_info_attrs(op_info(op_of(l)->kind)), NULL);
+}
+
+static bool is_lowered(const struct module *m, const struct op *op) {
+    if (op->erased || !op_has_stored_operands(m, op)) return false;
+    return op->kind != OP_dequantize || value_constant(m, op->operand[0]);
+}
+
+enum status pass_lower_quantized(struct module *m, const struct pass_options *options, struct diag *diag) {
+    (void)options;
+    for (uint32_t i = 0; i < region_get(m, m->root)->ops.count; i++) {
+        struct lowering l = {.m = m, .op = region_get(m, m->root)->ops.at[i]};
+        if (!is_lowered(m, op_of(&l))) continue;
+        l.b = builder_at(m, i, diag);
+        value_id old = op_of(&l)->result[0];
+        value_id v = op_sums_integers(m, op_of(&l)) ? lower_sum(&l) : lower_decoded(&l);
+        if (!v.i) return STATUS_FAILED;
+        diag_remark(diag, REMARK_MISSED, "lower-quantized", value_get(m, old)->name, "%s",
+                    "no kernel reads its stored integers: it is computed on decoded numbers");
+        module_replace_uses(m, old, v);
+        if (value_get(m, v)->kind == VALUE_RESULT) module_take_name(m, old, v);
+        module_erase_op(m, l.op);
+        i = l.b.at;
+    }
+    module_compact(m);
+    return STATUS_OK;
+}
