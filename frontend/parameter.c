@@ -375,7 +375,7 @@ static enum status attach_scales(struct elab *e, struct loc loc, const char *nam
     struct tensor *t = &weight_get(e->m, weight)->tensor, scale, zero = {0};
     struct quant q = quant_get(&e->m->types, type.quant);
     int64_t shape[2] = {1, 1};
-    if (!type.quant.i || q.literal) return STATUS_OK;
+    if (!type.quant.i || q.literal || t->quant) return STATUS_OK; /* scales of a model in memory are there */
     if (q.axis >= (int32_t)t->rank || (q.group && q.axis)) return STATUS_OK; /* the verifier says so */
     uint32_t rank = quant_scale_shape(q, t->rank, t->dim, shape);
     const char *part = arena_printf(&e->arena, "%s.scale", name);
@@ -418,7 +418,7 @@ static enum status declared_weight(struct elab *e, const struct ast_stmt *stmt, 
     }
     const struct tensor *tensor = made ? NULL : find_in_files(e, name, stmt->loc, &ambiguous);
     if (ambiguous) return STATUS_FAILED;
-    if (tensor && elem_in(type.elem, ELEMS_NIBBLE)) {
+    if (tensor && tensor->elem != type.elem && elem_in(type.elem, ELEMS_NIBBLE)) {
         TRY(unpacked_weight(e, loc, name, type, tensor, out));
         return attach_scales(e, loc, name, type, false, *out);
     }

@@ -48,6 +48,15 @@ def compile_model(source, stem, *options):
     return Compiled(stem, result["seconds"], result["peak_bytes"])
 
 
+def opt(source, passes, stem, *options):
+    """Runs `adze opt SOURCE --passes=PASSES OPTIONS -o STEM`; what it said."""
+    command = [str(PROGRAM), "opt", str(source), f"--passes={passes}", *options, "-o", str(stem)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise CompileError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr}")
+    return done.stderr
+
+
 def interpret(source, feeds, *options):
     """Outputs by name, of `adze run --interp` on these arrays; the shapes of an ONNX file's inputs follow from them."""
     with tempfile.TemporaryDirectory() as folder:

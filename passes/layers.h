@@ -1,0 +1,17 @@
+/* Layers: contractions with a weight of their own, as passes that change weights see them. */
+#ifndef ADZE_PASSES_LAYERS_H
+#define ADZE_PASSES_LAYERS_H
+
+#include "ir/columns.h"
+
+/* Reads x · W as linear(x, Wᵀ): then a row of the weight is what one output is made of. Updates *c. */
+void layer_transpose(struct module *m, op_id op, struct columns *c);
+
+/* An error that names the weight and the index of its first NaN or infinite number. */
+MUST_USE enum status layer_check_finite(const struct module *m, weight_id id, struct diag *diag);
+
+/* A group of a layer's weights as doubles, [rows][depth], and back into a tensor. */
+void layer_get(const struct columns *c, int64_t group, const struct tensor *from, double *to);
+void layer_put(const struct columns *c, int64_t group, const double *from, struct tensor *to);
+
+#endif
