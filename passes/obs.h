@@ -37,9 +37,9 @@ struct obs_problem {
 void mask_by_score(const struct obs_problem *p, const double *score, bool by_row);
 
 /* Chooses the mask and moves what is lost to the kept weights: exactly (Optimal Brain Compression: one unit
- * at a time, over all rows) where that is affordable, else in one pass over blocks of 128 columns
- * (SparseGPT). Then solves for the kept weights of each row by least squares, damped towards the old ones.
- * Inputs that are always zero lose their weights first. */
+ * at a time, over all rows) where that is affordable, else by the better of one pass over blocks of 128
+ * columns (SparseGPT) and alternating directions (Boža 2024). Then solves for the kept weights of each row by
+ * least squares, damped towards the old ones. Inputs that are always zero lose their weights first. */
 void obs_solve(const struct obs_problem *p);
 
 /* The last step alone: argmin over w on the mask of ‖(w − target) X‖² + λ ‖w − old‖², p->w in and out. */

@@ -16,6 +16,9 @@ bool moment_factor(double *a, int64_t n);
 /* Sets p->kept by removing one unit after the other at least cost, over all rows. `inverse`: (g + λ)⁻¹. */
 void obs_choose_exactly(const struct obs_problem *p, const double *inverse);
 
+/* Sets p->kept, and p->w to weights on it that come near to the target's outputs. */
+void obs_choose_by_splitting(const struct obs_problem *p, const double *target);
+
 /* One pass over the columns: decides what is kept (unless it is `given`), zeroes the rest, rounds the kept
  * to the grid (NULL: leaves them), and moves what either loses to the columns on the right. `inverse` is
  * overwritten. `order` are the original places of the columns (NULL: in order). */

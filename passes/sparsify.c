@@ -8,6 +8,7 @@
 #include "passes/select.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void sparsify_get(const struct columns *c, int64_t group, const struct tensor *from, double *to) {
@@ -22,11 +23,12 @@ void sparsify_put(const struct columns *c, int64_t group, const double *from, st
             tensor_set_f64(to, columns_weight_at(c, group, i, j), from[i * c->depth + j]);
 }
 
-enum status sparsify_replay(struct sparsify *s, const struct replay_visitor *visitor) {
+enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct replay_visitor *visitor) {
     struct replay_options options = {.pass = "sparsify",
                                      .data = s->data,
                                      .progress = s->options->env->progress,
-                                     .reference = s->method == METHOD_OBS};
+                                     .most = most,
+                                     .reference = most == 0 && s->method == METHOD_OBS};
     return replay_run(s->m, &options, visitor, s->diag);
 }
 
@@ -100,6 +102,8 @@ static enum status find_layers(struct sparsify *s) {
             continue;
         }
         status = check_finite(s, weight->weight);
+        const struct value *bias = value_get(s->m, l.c.bias);
+        l.bias_is_own = l.c.bias.i && bias->kind == VALUE_PARAMETER && uses[l.c.bias.i] == 1;
         if (l.c.transposed && status == STATUS_OK) transpose_weight(s, l.op, &l.c);
         *vec_push(&s->layers) = l;
     }
@@ -157,7 +161,38 @@ static void aim_at_reference(const struct obs_problem *p, const double *cross) {
 struct outcome {
     double error, energy; /* summed over groups */
     int64_t zeros;
+    double *shift; /* of the bias, [groups][rows]; NULL: it stays */
 };
+
+/* Means of the columns as they are and as they were, and moments about them: where a bias takes the means
+ * over, the weights need not. */
+static void centre(struct gram *gram) {
+    int64_t n = gram->depth;
+    for (int64_t g = 0; g < gram->groups; g++) {
+        const double *own = gram->sum + g * n, *reference = gram->reference_sum + g * n;
+        for (int64_t i = 0; i < n * n; i++) {
+            gram->own[g * n * n + i] -= own[i / n] * own[i % n];
+            gram->cross[g * n * n + i] -= reference[i / n] * own[i % n];
+        }
+    }
+}
+
+static double dot(const double *a, const double *b, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+static void shift_bias(const struct obs_problem *p, const struct gram *gram, int64_t group,
+                       struct outcome *o) {
+    int64_t n = p->depth;
+    const double *own = gram->sum + group * n, *reference = gram->reference_sum + group * n;
+    for (int64_t i = 0; i < p->rows; i++) {
+        double before = dot(p->old + i * n, reference, n);
+        o->shift[group * p->rows + i] = before - dot(p->w + i * n, own, n);
+        o->energy += before * before;
+    }
+}
 
 static void solve_group(const struct sparsify *s, const struct sparsify_layer *l, const struct gram *gram,
                         int64_t group, const struct tensor *from, struct tensor *to, struct outcome *o) {
@@ -184,6 +219,7 @@ static void solve_group(const struct sparsify *s, const struct sparsify_layer *l
     if (gram) {
         o->error += moment_distance(c->rows, n, w, old, p.g);
         o->energy += moment_distance(c->rows, n, old, NULL, p.g);
+        if (o->shift) shift_bias(&p, gram, group, o);
     }
     sparsify_put(c, group, w, to);
     free(old);
@@ -235,6 +271,38 @@ static bool changes_nothing(const struct sparsify *s, const struct sparsify_laye
     return !s->pattern.m && l->ratio <= 0;
 }
 
+/* Whether the layer has a bias of its own that may change. */
+static bool has_free_bias(const struct sparsify *s, const struct sparsify_layer *l) {
+    return s->method == METHOD_OBS && l->bias_is_own;
+}
+
+static void divide_sums(double *sums, int64_t count, double by) {
+    for (int64_t i = 0; sums && i < count; i++) sums[i] /= by;
+}
+
+static enum status measure(struct sparsify *s, const struct sparsify_layer *l, const struct replay *r,
+                           struct gram *gram) {
+    TRY(gram_measure(r, &l->c, s->method == METHOD_OBS ? GRAM_OWN | GRAM_CROSS : GRAM_OWN, SPARSIFY_COLUMNS,
+                     gram));
+    int64_t sums = gram->groups * gram->depth;
+    double columns = (double)max_i64(gram->columns, 1);
+    divide_sums(gram->own, sums * gram->depth, columns);
+    divide_sums(gram->cross, sums * gram->depth, columns);
+    divide_sums(gram->sum, sums, columns);
+    divide_sums(gram->reference_sum, sums, columns);
+    if (has_free_bias(s, l)) centre(gram);
+    return STATUS_OK;
+}
+
+static void set_bias(struct sparsify *s, const struct sparsify_layer *l, struct replay *r,
+                     const double *shift) {
+    weight_id id = value_get(s->m, l->c.bias)->weight;
+    struct tensor bias = tensor_copy(&weight_get(s->m, id)->tensor);
+    for (int64_t i = 0, n = tensor_count(&bias); i < n; i++)
+        tensor_set_f64(&bias, i, tensor_get_f64(&bias, i) + shift[i]);
+    replay_set_weight(r, id, bias);
+}
+
 /* With data; the weight changes under the replay's eyes. */
 static enum status visit_op(void *ctx, struct replay *r, op_id op) {
     struct sparsify *s = ctx;
@@ -244,18 +312,15 @@ static enum status visit_op(void *ctx, struct replay *r, op_id op) {
         weight_id id = value_get(s->m, l->c.weight)->weight;
         struct gram gram;
         struct outcome o = {0};
-        TRY(gram_measure(r, &l->c, s->method == METHOD_OBS ? GRAM_OWN | GRAM_CROSS : GRAM_OWN,
-                         SPARSIFY_COLUMNS, &gram));
-        double scale = 1 / (double)max_i64(gram.columns, 1);
-        for (int64_t k = 0; k < gram.groups * gram.depth * gram.depth; k++) {
-            gram.own[k] *= scale;
-            if (gram.cross) gram.cross[k] *= scale;
-        }
+        TRY(measure(s, l, r, &gram));
+        if (has_free_bias(s, l)) o.shift = xcalloc((size_t)(l->c.groups * l->c.rows), sizeof *o.shift);
         const struct tensor *old = &weight_get(s->m, id)->tensor;
         struct tensor fresh = tensor_new(old->elem, old->rank, old->dim);
         for (int64_t g = 0; g < gram.groups; g++) solve_group(s, l, &gram, g, old, &fresh, &o);
         gram_free(&gram);
         replay_set_weight(r, id, fresh);
+        if (o.shift) set_bias(s, l, r, o.shift);
+        free(o.shift);
         finish_layer(s, l, &o);
     }
     return STATUS_OK;
@@ -282,7 +347,7 @@ enum status pass_sparsify(struct module *m, const struct pass_options *options, 
     if (status == STATUS_OK) status = find_layers(&s);
     if (status == STATUS_OK) status = sparsify_distribute(&s);
     if (status == STATUS_OK && s.data && s.layers.count)
-        status = sparsify_replay(&s, &(struct replay_visitor){.before = visit_op, .ctx = &s});
+        status = sparsify_replay(&s, 0, &(struct replay_visitor){.before = visit_op, .ctx = &s});
     else if (status == STATUS_OK)
         without_data(&s);
     vec_free(&s.layers);

@@ -13,6 +13,7 @@ enum distribution { DISTRIBUTION_UNIFORM, DISTRIBUTION_GLOBAL, DISTRIBUTION_SENS
 struct sparsify_layer {
     op_id op;
     struct columns c;
+    bool bias_is_own; /* there is one, and nothing else reads it */
     double ratio;
 };
 struct sparsify {
@@ -34,8 +35,8 @@ enum { SPARSIFY_COLUMNS = 1 << 16 }; /* of the inputs, that statistics are made 
 MUST_USE enum status sparsify_read(const struct pass_options *options, struct sparsify *s);
 /* Sets the layers' ratios. */
 MUST_USE enum status sparsify_distribute(struct sparsify *s);
-/* The replay with the pass's own settings. */
-MUST_USE enum status sparsify_replay(struct sparsify *s, const struct replay_visitor *visitor);
+/* The replay with the pass's own settings, of `most` samples (0: all). */
+MUST_USE enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct replay_visitor *visitor);
 
 /* A group of a layer's weights as doubles, [rows][depth], and back into a tensor. */
 void sparsify_get(const struct columns *c, int64_t group, const struct tensor *from, double *to);
