@@ -10,7 +10,7 @@ static void add_patterns(struct selection *s, const char *list, bool exclude) {
         while (used && isspace((unsigned char)list[used - 1])) used--;
         if (used)
             *vec_push(&s->patterns) =
-                (struct select_pattern){arena_strndup(&s->arena, list, used), exclude, false};
+                (struct select_pattern){arena_strndup(&s->arena, list, used), exclude, false, false};
         s->includes = s->includes || (used && !exclude);
         list += length;
     }
@@ -61,28 +61,39 @@ static bool matches_weight(const char *pattern, const char *name) {
     return false;
 }
 
+static bool matches(const struct select_pattern *p, const struct module *m, value_id value,
+                    weight_id weight) {
+    return (value.i && select_match(p->text, value_get(m, value)->name)) ||
+           (weight.i && matches_weight(p->text, weight_get(m, weight)->name));
+}
+
 bool select_has(struct selection *s, const struct module *m, value_id value, weight_id weight, bool *named) {
     bool included = false, excluded = false;
     for (uint32_t i = 0; i < s->patterns.count; i++) {
         struct select_pattern *p = &s->patterns.at[i];
-        bool hit = (value.i && select_match(p->text, value_get(m, value)->name)) ||
-                   (weight.i && matches_weight(p->text, weight_get(m, weight)->name));
-        if (!hit) continue;
+        if (!matches(p, m, value, weight)) continue;
         p->used = true;
         if (p->exclude)
             excluded = true;
         else
             included = true;
     }
+    for (uint32_t i = 0; i < s->patterns.count && !excluded; i++)
+        if (matches(&s->patterns.at[i], m, value, weight)) s->patterns.at[i].useful = true;
     if (named) *named = included;
     return !excluded && (included || !s->includes);
 }
 
 enum status select_check(const struct selection *s, const char *pass, struct loc loc, struct diag *diag) {
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < s->patterns.count; i++)
-        if (!s->patterns.at[i].used)
+    for (uint32_t i = 0; i < s->patterns.count; i++) {
+        const struct select_pattern *p = &s->patterns.at[i];
+        if (!p->used)
+            status = diag_error(diag, loc, "%s: the pattern '%s' matches no layer", pass, p->text);
+        else if (!p->exclude && !p->useful)
             status =
-                diag_error(diag, loc, "%s: the pattern '%s' matches no layer", pass, s->patterns.at[i].text);
+                diag_error(diag, loc, "%s: the patterns conflict: every layer that '%s' means is excluded",
+                           pass, p->text);
+    }
     return status;
 }

@@ -8,6 +8,7 @@
 struct select_pattern {
     const char *text;
     bool exclude, used;
+    bool useful; /* it means a layer that no other pattern excludes */
 };
 struct selection {
     VEC(struct select_pattern) patterns;
@@ -21,7 +22,8 @@ bool select_match(const char *pattern, const char *text);
 /* Whether a layer is meant: the op that computes `value` with `weight` (0: none). `named` (may be NULL): by a
  * pattern. */
 bool select_has(struct selection *s, const struct module *m, value_id value, weight_id weight, bool *named);
-/* After all layers have been asked for: a pattern that matched nothing is an error. */
+/* After all layers have been asked for: a pattern that matched nothing is an error, and so is one whose
+ * layers other patterns exclude, every one. */
 MUST_USE enum status select_check(const struct selection *s, const char *pass, struct loc loc,
                                   struct diag *diag);
 
