@@ -263,15 +263,18 @@ static const char *obstacle(const struct normalizer *n) {
     if (result_type(m, n->op, 0).layout.i) return "a layout that is not plain";
     for (uint32_t i = 0; i < n->op->operand_count; i++)
         if (n->op->operand[i].i && operand_type(m, n->op, i).layout.i) return "a layout that is not plain";
-    if (value_get(m, n->op->operand[0])->kind == VALUE_LITERAL) return "a literal that is normalized";
     return op_info(n->op->kind)->class == CLASS_NORMALIZATION ? NULL : "an op that does not normalize";
+}
+
+static LLVMValueRef operand_pointer(const struct normalizer *n, LLVMValueRef buf, uint32_t i) {
+    const struct value *v = value_get(n->e->m, n->op->operand[i]);
+    return v->kind == VALUE_LITERAL ? literal_pointer(n->e, &v->literal) : kernel_pointer(n->e, buf, i);
 }
 
 static LLVMValueRef optional_pointer(const struct normalizer *n, LLVMValueRef buf, uint32_t i) {
     if (n->op->kind != OP_layernorm || i >= n->op->operand_count || value_none(n->op->operand[i]))
         return NULL;
-    const struct value *v = value_get(n->e->m, n->op->operand[i]);
-    return v->kind == VALUE_LITERAL ? literal_pointer(n->e, &v->literal) : kernel_pointer(n->e, buf, i);
+    return operand_pointer(n, buf, i);
 }
 
 enum emit_result emit_normalization(struct emit *e, op_id id, const char *symbol, struct kernel *out,
@@ -295,7 +298,7 @@ enum emit_result emit_normalization(struct emit *e, op_id id, const char *symbol
     }
     struct kernel_code code = kernel_begin(e, symbol);
     if (items > 0) {
-        n.from = kernel_pointer(e, code.buf, 0);
+        n.from = operand_pointer(&n, code.buf, 0);
         n.to = kernel_pointer(e, code.buf, n.op->operand_count);
         n.scale = optional_pointer(&n, code.buf, 1);
         n.bias = optional_pointer(&n, code.buf, 2);

@@ -133,6 +133,8 @@ static void look_inside(const struct bound_step *s, int64_t i) {
         if (isinf(e[k])) *error = INFINITY;
         if (has_pole(s->op->kind, k) && e[k] > 0 && fabs(v[k]) <= e[k]) *error = INFINITY;
     }
+    /* Waves turn between the corners, but are no steeper than 1. */
+    if (s->op->kind == OP_sin || s->op->kind == OP_cos) *error = fmax(*error, fmin(e[0], 2));
     /* A remainder that jumps may land anywhere below the divisor. */
     if (s->op->kind == OP_mod && *error > fabs(v[1]) / 4) *error = INFINITY;
     if (s->op->kind == OP_equal && e[0] + e[1] > 0 && fabs(v[0] - v[1]) <= e[0] + e[1]) *error = INFINITY;
