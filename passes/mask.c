@@ -11,10 +11,39 @@ struct candidate {
     int64_t unit; /* bundle * units + unit */
 };
 
-static int by_score(const void *a, const void *b) {
-    const struct candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? -1 : 1;
-    return (x->unit > y->unit) - (x->unit < y->unit);
+/* A total order, so that which units go never depends on where they stand. */
+static bool before(const struct candidate *a, const struct candidate *b) {
+    return a->score != b->score ? a->score < b->score : a->unit < b->unit;
+}
+
+static void swap(struct candidate *a, struct candidate *b) {
+    struct candidate c = *a;
+    *a = *b;
+    *b = c;
+}
+
+/* Moves the `lowest` least of c[0 … count) to its start (quickselect; the pivot is the median of three). */
+static void select_lowest(struct candidate *c, int64_t count, int64_t lowest) {
+    int64_t from = 0, to = count; /* the border lies within */
+    while (to - from > 1 && lowest > from && lowest < to) {
+        int64_t middle = from + (to - from) / 2, last = to - 1;
+        if (before(&c[middle], &c[from])) swap(&c[middle], &c[from]);
+        if (before(&c[last], &c[from])) swap(&c[last], &c[from]);
+        if (before(&c[last], &c[middle])) swap(&c[last], &c[middle]);
+        struct candidate pivot = c[middle];
+        int64_t i = from, k = last;
+        while (i <= k) {
+            while (before(&c[i], &pivot)) i++;
+            while (before(&pivot, &c[k])) k--;
+            if (i <= k) swap(&c[i++], &c[k--]);
+        }
+        if (lowest <= k + 1 && k + 1 < to)
+            to = k + 1;
+        else if (lowest >= i && i > from)
+            from = i;
+        else
+            return; /* between k and i: the pivot alone */
+    }
 }
 
 /* Writes a decision for unit u of bundle b into the mask. */
@@ -36,7 +65,7 @@ static double unit_score(const struct obs_problem *p, const double *score, int64
 
 static void drop_lowest(const struct obs_problem *p, struct candidate *c, int64_t count, int64_t drop,
                         int64_t units) {
-    qsort(c, (size_t)count, sizeof *c, by_score);
+    select_lowest(c, count, drop);
     for (int64_t i = 0; i < drop; i++) decide(p, c[i].unit / units, c[i].unit % units, false);
 }
 
