@@ -1,5 +1,6 @@
 /* y = (W x + b) * s + t becomes (s W) x + (s b + t): one number for each output channel, computed in double
  * in a fixed order. */
+#include "ir/quant.h"
 #include "passes/pass.h"
 
 #include <math.h>
@@ -99,6 +100,7 @@ static const struct op *foldable(const struct module *m, value_id v, const struc
     if (value->kind != VALUE_RESULT || uses->of[v.i] != 1) return NULL;
     const struct op *op = op_get(m, value->op);
     if (op->erased || channel_axis(m, op) < 0 || !value_constant(m, op->operand[1])) return NULL;
+    if (op_has_stored_operands(m, op)) return NULL; /* its weights are on a grid of their own */
     if (op->operand_count > 2 && op->operand[2].i && !value_constant(m, op->operand[2])) return NULL;
     return op;
 }

@@ -1,6 +1,7 @@
 /* lower-quantized: what no kernel computes on stored integers, in ops that kernels have. Sums of integers
- * become sums in f64, where they are exact below 2^53, so that the result has the very bits that ir/quant.h
- * defines; operands that are decoded become constants in f32, or dequantize. */
+ * become sums in f32 where the weights show that none can leave 2^24, else in f64, where they are exact below
+ * 2^53: so the result has the very bits that ir/quant.h defines. Operands that are decoded become constants
+ * in f32, or dequantize. */
 #include "ir/quant.h"
 #include "passes/pass.h"
 
@@ -10,6 +11,7 @@ struct lowering {
     struct module *m;
     struct builder b;
     op_id op;
+    enum elem sum; /* that the sum is exact in */
 };
 
 static const struct op *op_of(const struct lowering *l) {
@@ -38,22 +40,23 @@ static value_id constant(struct lowering *l, const char *name, struct tensor t) 
     return module_parameter(l->m, module_add_weight(l->m, name, t, op_of(l)->loc));
 }
 
-/* q - zero in f64. */
+/* q - zero in the sum's type. */
 static value_id centred(struct lowering *l, uint32_t i) {
     value_id v = op_of(l)->operand[i];
     const struct tensor *t = value_constant(l->m, v);
     struct quant_view view;
     quant_view(&l->m->types, operand_type(l, i), t, &view);
     if (t) {
-        struct tensor wide = tensor_new(ELEM_f64, t->rank, t->dim);
+        struct tensor wide = tensor_new(l->sum, t->rank, t->dim);
         for (int64_t k = 0, n = tensor_count(t); k < n; k++)
-            ((double *)wide.data)[k] =
-                (double)(tensor_get_i64(t, k) - quant_zero(&view, quant_scale_index(&view.q, t, k)));
+            tensor_set_f64(
+                &wide, k,
+                (double)(tensor_get_i64(t, k) - quant_zero(&view, quant_scale_index(&view.q, t, k))));
         return constant(l, value_get(l->m, v)->name, wide);
     }
-    value_id wide = cast_to(l, v, ELEM_f64);
+    value_id wide = cast_to(l, v, l->sum);
     if (!view.literal_zero) return wide;
-    return two(l, OP_sub, wide, module_add_literal(l->m, tensor_scalar_f64(ELEM_f64, view.literal_zero)));
+    return two(l, OP_sub, wide, module_add_literal(l->m, tensor_scalar_f64(l->sum, view.literal_zero)));
 }
 
 /* The product of the scales of operands 0 and 1 in f32, shaped to broadcast to the result. */
@@ -92,6 +95,7 @@ static value_id scale_product(struct lowering *l) {
 
 /* A sum in f64 as the i32 that it wraps to, in f32. Casts through integers only where it may wrap. */
 static value_id narrowed(struct lowering *l, value_id sum) {
+    if (l->sum == ELEM_f32) return sum;
     struct type w = operand_type(l, 1);
     int64_t count = type_static(&l->m->types, w, NULL) ? type_count(&l->m->types, w) : INT64_MAX;
     if (count < 1 << 15) return cast_to(l, sum, ELEM_f32);
@@ -114,7 +118,30 @@ static value_id with_bias(struct lowering *l, value_id v) {
     return two(l, OP_add, v, bias);
 }
 
+/* f32 where no partial sum, in whatever order, can leave the integers that f32 has: the largest input times
+ * the sum of the magnitudes of any output's weights says so. */
+static enum elem exact_elem(const struct lowering *l) {
+    const struct op *op = op_of(l);
+    bool by_rows = op->kind == OP_linear || op->kind == OP_conv1d || op->kind == OP_conv2d;
+    if (op_info(op->kind)->class != CLASS_CONTRACTION || !by_rows) return ELEM_f64;
+    const struct tensor *w = value_constant(l->m, op->operand[1]);
+    struct quant_view x, view;
+    if (!w || value_constant(l->m, op->operand[0])) return ELEM_f64;
+    quant_view(&l->m->types, operand_type(l, 0), NULL, &x);
+    quant_view(&l->m->types, operand_type(l, 1), w, &view);
+    enum elem elem = operand_type(l, 0).elem;
+    int64_t largest = max_i64(elem_max(elem) - x.literal_zero, x.literal_zero - elem_min(elem)), sum = 0;
+    int64_t rows = w->dim[0], columns = rows ? tensor_count(w) / rows : 0;
+    for (int64_t i = 0; i < rows * columns; i++) {
+        int64_t q = tensor_get_i64(w, i) - quant_zero(&view, quant_scale_index(&view.q, w, i));
+        sum = (i % columns ? sum : 0) + (q < 0 ? -q : q);
+        if (sum * largest > 1 << 24) return ELEM_f64;
+    }
+    return ELEM_f32;
+}
+
 static value_id lower_sum(struct lowering *l) {
+    l->sum = exact_elem(l);
     const struct op op = *op_of(l); /* ops move when others are made */
     const struct op_info *info = op_info(op.kind);
     uint32_t attrs = op_info_attrs(info);

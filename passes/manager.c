@@ -21,9 +21,8 @@ static const struct pass_info table[PASS_COUNT] = {
 };
 
 const char pipeline_simplify[] = "fold-constants, simplify, fold-batchnorm, raise, simplify";
-const char pipeline_default[] = "lower-quantized, fold-constants, simplify, fold-batchnorm, raise, "
-                                "lower-conv-transpose, simplify, fuse, assign, "
-                                "plan-memory";
+const char pipeline_default[] = "fold-constants, simplify, fold-batchnorm, raise, lower-quantized, "
+                                "lower-conv-transpose, simplify, fuse, assign, plan-memory";
 
 const struct pass_info *pass_info(enum pass_kind kind) {
     check(kind > PASS_NONE && kind < PASS_COUNT);
