@@ -35,6 +35,8 @@ enum { SPARSIFY_COLUMNS = 1 << 16 }; /* of the inputs, that statistics are made 
 MUST_USE enum status sparsify_read(const struct pass_options *options, struct sparsify *s);
 /* Sets the layers' ratios. */
 MUST_USE enum status sparsify_distribute(struct sparsify *s);
+/* The same by measured losses, with data. */
+MUST_USE enum status sparsify_by_curves(struct sparsify *s);
 /* The replay with the pass's own settings, of `most` samples (0: all). */
 MUST_USE enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct replay_visitor *visitor);
 

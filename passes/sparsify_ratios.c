@@ -1,8 +1,7 @@
 /* How many weights each layer loses. Over all layers the scores are compared: w² times the mean square of its
- * input (1 without data), and for `sensitivity` over the sum of the layer's, so that they are relative errors
- * of its output, times what the model's outputs make of such an error (measured; 1 without data). */
+ * input (1 without data), and for `sensitivity` without data over the sum of the layer's, so that they are
+ * relative errors of its output. */
 #include "passes/gram.h"
-#include "passes/sensitivity.h"
 #include "passes/sparsify.h"
 
 #include <math.h>
@@ -22,7 +21,6 @@ struct histogram {
 struct survey {
     struct sparsify *s;
     struct histogram *of; /* for each layer */
-    double *sensitivity;  /* the same */
 };
 
 static uint32_t bin_of(double score) {
@@ -32,7 +30,7 @@ static uint32_t bin_of(double score) {
 }
 
 static void count_scores(const struct sparsify *s, const struct sparsify_layer *l, const double *energy,
-                         double sensitivity, struct histogram *h) {
+                         struct histogram *h) {
     const struct columns *c = &l->c;
     const struct tensor *t = &weight_get(s->m, value_get(s->m, c->weight)->weight)->tensor;
     double sum = 0;
@@ -45,9 +43,8 @@ static void count_scores(const struct sparsify *s, const struct sparsify_layer *
                     if (pass == 0)
                         sum += score;
                     else
-                        h->count[bin_of(s->distribution == DISTRIBUTION_SENSITIVITY && sum > 0
-                                            ? score / sum * sensitivity
-                                            : score)]++;
+                        h->count[bin_of(s->distribution == DISTRIBUTION_SENSITIVITY && sum > 0 ? score / sum
+                                                                                               : score)]++;
                 }
     h->weights = (double)(c->groups * c->rows * c->depth);
 }
@@ -60,7 +57,7 @@ static enum status survey_op(void *ctx, struct replay *r, op_id op) {
         struct columns c = l->c;
         double *energy = xcalloc((size_t)(c.groups * c.depth), sizeof *energy);
         enum status status = gram_energy(r, &c, SPARSIFY_COLUMNS, energy);
-        if (status == STATUS_OK) count_scores(v->s, l, energy, v->sensitivity[i], &v->of[i]);
+        if (status == STATUS_OK) count_scores(v->s, l, energy, &v->of[i]);
         free(energy);
         TRY(status);
     }
@@ -107,35 +104,20 @@ static void solve_ratios(struct sparsify *s, const struct histogram *of) {
     (void)shares_below(s, of, lo, to);
 }
 
-static enum status measure_sensitivity(const struct sparsify *s, double *out) {
-    enum { SAMPLES = 4 };
-    value_id *results = xcalloc(s->layers.count, sizeof *results);
-    for (uint32_t i = 0; i < s->layers.count; i++) {
-        results[i] = op_get(s->m, s->layers.at[i].op)->result[0];
-        out[i] = 1;
-    }
-    enum status status = STATUS_OK;
-    if (s->distribution == DISTRIBUTION_SENSITIVITY)
-        status = sensitivity_measure(s->m, s->data, results, s->layers.count, SAMPLES, out, s->diag);
-    free(results);
-    return status;
-}
-
 enum status sparsify_distribute(struct sparsify *s) {
     for (uint32_t i = 0; i < s->layers.count; i++) s->layers.at[i].ratio = s->ratio;
     if (s->distribution == DISTRIBUTION_UNIFORM || s->pattern.m || s->ratio <= 0 || s->ratio >= 1 ||
         s->layers.count < 2)
         return STATUS_OK;
-    struct survey v = {s, xcalloc(s->layers.count, sizeof *v.of),
-                       xcalloc(s->layers.count, sizeof *v.sensitivity)};
+    bool measures = s->data && s->method != METHOD_MAGNITUDE;
+    if (measures && s->distribution == DISTRIBUTION_SENSITIVITY) return sparsify_by_curves(s);
+    struct survey v = {s, xcalloc(s->layers.count, sizeof *v.of)};
     enum status status = STATUS_OK;
-    if (s->data && s->method != METHOD_MAGNITUDE) status = measure_sensitivity(s, v.sensitivity);
-    if (s->data && s->method != METHOD_MAGNITUDE && status == STATUS_OK)
+    if (measures)
         status = sparsify_replay(s, SURVEYED, &(struct replay_visitor){.before = survey_op, .ctx = &v});
-    else if (status == STATUS_OK)
-        for (uint32_t i = 0; i < s->layers.count; i++) count_scores(s, &s->layers.at[i], NULL, 1, &v.of[i]);
+    else
+        for (uint32_t i = 0; i < s->layers.count; i++) count_scores(s, &s->layers.at[i], NULL, &v.of[i]);
     if (status == STATUS_OK) solve_ratios(s, v.of);
     free(v.of);
-    free(v.sensitivity);
     return status;
 }
