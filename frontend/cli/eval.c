@@ -35,8 +35,9 @@ static enum status read_array(struct eval_job *j, struct npz *npz, const char *n
     uint32_t entry;
     if (!npz_find(npz, name, &entry)) return STATUS_OK;
     TRY(npz_read(npz, entry, &j->inv->diag, out));
-    if (out->rank && out->dim[0] >= j->samples->count) return STATUS_OK;
-    return bad_labels(j, name, out, "a row for each sample");
+    if (out->rank && out->dim[0] == j->samples->count) return STATUS_OK;
+    return bad_labels(j, name, out,
+                      arena_printf(&j->inv->arena, "a row for each sample, which are %u", j->samples->count));
 }
 
 static bool is_index(const struct tensor *t) {
@@ -50,6 +51,15 @@ static enum status check_query(struct eval_job *j) {
         if (d >= j->samples->count || (d >= 0 && tensor_get_i64(q, d) >= 0))
             return bad_labels(j, "query", q, "rows of documents (-1 themselves), or -1");
     }
+    return STATUS_OK;
+}
+
+static enum status check_target(struct eval_job *j) {
+    const struct tensor *t = &j->answers.target;
+    if (!t->rank) return STATUS_OK;
+    if (!elem_is_float(t->elem)) return bad_labels(j, "target", t, "floats");
+    for (int64_t i = 0, n = tensor_count(t); i < n; i++)
+        if (!isfinite(tensor_get_f64(t, i))) return bad_labels(j, "target", t, "finite numbers");
     return STATUS_OK;
 }
 
@@ -67,8 +77,7 @@ static enum status read_labels(struct eval_job *j) {
         return bad_labels(j, "label", &a->label, "i64 or i32, [samples] or [samples, length]");
     if (a->query.rank && (!is_index(&a->query) || a->query.rank != 1))
         return bad_labels(j, "query", &a->query, "i64 or i32, [samples]");
-    if (a->target.rank && !elem_is_float(a->target.elem))
-        return bad_labels(j, "target", &a->target, "floats");
+    TRY(check_target(j));
     return check_query(j);
 }
 
@@ -99,15 +108,52 @@ static enum exit_code find_output(struct eval_job *j) {
     return usage_error(j->inv, "--output-name: the model has no output %s", name);
 }
 
+/* Both models are given the same tensors, in the order of their inputs. */
+static enum status check_ports(struct eval_job *j) {
+    const struct module *m = j->model.m, *o = j->original.m;
+    if (!o) return STATUS_OK;
+    bool same = m->inputs.count == o->inputs.count && m->outputs.count == o->outputs.count;
+    for (uint32_t i = 0; same && i < m->inputs.count; i++)
+        same = !strcmp(value_get(m, m->inputs.at[i])->name, value_get(o, o->inputs.at[i])->name);
+    if (same) return STATUS_OK;
+    return diag_error(&j->inv->diag, (struct loc){0}, "%s and %s have other inputs or outputs", j->model.path,
+                      j->original.path);
+}
+
 static void free_tensors(struct tensor *t, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) tensor_free(&t[i]);
 }
 
-static enum status check_output(struct eval_job *j, const struct tensor *y, const struct tensor *original) {
+static enum status check_numbers(struct eval_job *j, const char *path, const struct tensor *y) {
     for (int64_t i = 0, n = tensor_count(y); elem_is_float(y->elem) && i < n; i++)
         if (isnan(tensor_get_f64(y, i)))
             return diag_error(&j->inv->diag, (struct loc){0}, "%s: the output of sample %u has NaN at %lld",
-                              j->model.path, j->count, (long long)i);
+                              path, j->count, (long long)i);
+    return STATUS_OK;
+}
+
+/* A class is one of the output's numbers, a symbol one of its last dimension's; -1 pads sequences. */
+static enum status check_label(struct eval_job *j, const struct tensor *y) {
+    const struct tensor *t = &j->answers.label;
+    if (!t->rank) return STATUS_OK;
+    bool sequence = t->rank == 2;
+    int64_t length = sequence ? t->dim[1] : 1,
+            classes = sequence && y->rank ? y->dim[y->rank - 1] : tensor_count(y);
+    for (int64_t k = 0; k < length; k++) {
+        int64_t symbol = tensor_get_i64(t, j->count * length + k);
+        if (symbol < (sequence ? -1 : 0) || symbol >= classes)
+            return diag_error(&j->inv->diag, (struct loc){0},
+                              "%s: the label of sample %u has %lld, expected 0 to %lld as the output has%s",
+                              j->data_path, j->count, (long long)symbol, (long long)classes - 1,
+                              sequence ? ", or -1" : "");
+    }
+    return STATUS_OK;
+}
+
+static enum status check_output(struct eval_job *j, const struct tensor *y, const struct tensor *original) {
+    TRY(check_numbers(j, j->model.path, y));
+    if (original) TRY(check_numbers(j, j->original.path, original));
+    TRY(check_label(j, y));
     if (original && tensor_count(original) != tensor_count(y))
         return diag_error(&j->inv->diag, (struct loc){0},
                           "the output has %lld numbers, that of %s has %lld: they cannot be compared",
@@ -162,6 +208,21 @@ static enum exit_code run_samples(struct eval_job *j, uint32_t most) {
 }
 
 /* -- printing -- */
+static enum exit_code read_metrics(const struct eval_job *j) {
+    const char *at = option_text(j->inv, "metric", NULL);
+    while (at) {
+        size_t length = strcspn(at, ",");
+        bool known = false;
+        for (enum metric k = 0; k < METRIC_COUNT; k++) {
+            const char *name = metric_info(k)->name;
+            known = known || (strlen(name) == length && !strncmp(at, name, length));
+        }
+        if (!known) return usage_error(j->inv, "--metric: there is no score %.*s", (int)length, at);
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return EXIT_OK;
+}
+
 static bool is_wanted(const struct eval_job *j, enum metric metric) {
     const char *list = option_text(j->inv, "metric", NULL), *name = metric_info(metric)->name;
     size_t length = strlen(name);
@@ -172,8 +233,9 @@ static bool is_wanted(const struct eval_job *j, enum metric metric) {
 }
 
 static void print_interval(struct str *out, const char *name, struct interval i) {
-    str_printf(out, "\"%s\": {\"mean\": %.9g, \"lo\": %.9g, \"hi\": %.9g}", name, i.mean,
-               isfinite(i.lo) ? i.lo : -1e308, isfinite(i.hi) ? i.hi : 1e308);
+    str_printf(out, "\"%s\": {\"mean\": %.9g, \"lo\": %.9g, \"hi\": %.9g}", name,
+               fmin(fmax(i.mean, -1e308), 1e308), isfinite(i.lo) ? i.lo : -1e308,
+               isfinite(i.hi) ? i.hi : 1e308);
 }
 
 static void print_json(const struct eval_job *j, const struct layer_noise *layers, uint32_t count) {
@@ -207,7 +269,7 @@ static void print_json(const struct eval_job *j, const struct layer_noise *layer
         str_printf(&out, "%s\n  {\"name\": ", i ? "," : ", \"layers\": [");
         json_add_string(&out, layers[i].name);
         str_printf(&out, ", \"op\": \"%s\", \"snr_db\": %.4g}", layers[i].op,
-                   layers[i].noise > 0 ? 10 * log10(layers[i].signal / layers[i].noise) : 999);
+                   layers[i].noise > 0 ? fmax(10 * log10(layers[i].signal / layers[i].noise), -999) : 999);
     }
     str_add(&out, count ? "]}\n" : "}\n");
     fputs(str_text(&out), stdout);
@@ -277,9 +339,11 @@ static enum exit_code evaluate(struct eval_job *j) {
     if (per_layer && (!against || has_suffix(against, ".so") || has_suffix(inv->arguments.at[0], ".so")))
         return usage_error(inv, "--per-layer needs models (.adz or .onnx), and --against");
     enum exit_code code = read_strip(j);
+    if (!code) code = read_metrics(j);
     if (!code) code = runner_open(inv, inv->arguments.at[0], interp, &j->model);
     if (!code && against)
         code = runner_open(inv, against, interp && !has_suffix(against, ".so"), &j->original);
+    if (!code && check_ports(j) != STATUS_OK) code = EXIT_INPUT;
     if (!code) code = find_output(j);
     if (!code && data_open(j->data_path, j->model.m, &inv->diag, &j->data) != STATUS_OK) code = EXIT_INPUT;
     if (code) return code;

@@ -92,6 +92,26 @@ np.savez(f"{stem}.bad.npz", x=x, label=label.astype(np.float32))
 assert "array label is f32[200], expected i64 or i32" in evaluate(model, f"--data={stem}.bad.npz", fails=True)
 np.savez(f"{stem}.bad.npz", x=x, label=label[:100])
 assert "array label is i64[100], expected a row for each sample" in evaluate(model, f"--data={stem}.bad.npz", fails=True)
+for wrong in (classes, -1):
+    np.savez(f"{stem}.bad.npz", x=x, label=np.where(np.arange(n) == 3, wrong, label))
+    said = evaluate(model, f"--data={stem}.bad.npz", "--interp", fails=True)
+    assert f"the label of sample 3 has {wrong}, expected 0 to 7" in said, said
+np.savez(f"{stem}.bad.npz", x=x, target=np.where(np.arange(n)[:, None] == 5, np.nan, target).astype(np.float32))
+assert "expected finite numbers" in evaluate(model, f"--data={stem}.bad.npz", fails=True)
+# Two samples at a time have no label each.
+two = write("two", w, text.replace("batch", "2"))
+assert "expected a row for each sample, which are 100" in evaluate(two, f"--data={stem}.npz", fails=True)
+other = write("other", w, text.replace("input x", "input more: f32[2]\ninput x"))
+assert "have other inputs" in evaluate(model, f"--data={stem}.npz", f"--against={other}", "--interp", fails=True)
+roots = write("roots", w, text.replace("mul(h, 2.0)", "sqrt(h)"))
+for pair in ((roots, original), (original, roots)):
+    said = evaluate(pair[0], f"--data={stem}.npz", f"--against={pair[1]}", "--interp", fails=True)
+    assert f"{roots}: the output of sample" in said and "has NaN" in said, said
+assert "there is no score top2" in evaluate(model, f"--data={stem}.npz", "--metric=top1,top2", fails=True)
+# A value that is zero in the original has no signal: a number in JSON all the same.
+zero = write("zero", 0 * w, text)
+noise = evaluate(model, f"--data={stem}.npz", f"--against={zero}", "--interp", "--per-layer", "--json")
+assert [layer["snr_db"] for layer in noise["layers"]] == [-999, -999]
 np.savez(f"{stem}.bad.npz", x=x)
 assert "there is nothing to score" in evaluate(model, f"--data={stem}.bad.npz", fails=True)
 assert "--data is missing" in evaluate(model, fails=True)
