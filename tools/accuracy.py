@@ -1,8 +1,8 @@
 """Measures what compression costs in accuracy, and writes docs/accuracy.md and its curves.
 
 Every recipe of tools/accuracy_recipes.py runs as `adze opt` on the calibration split, and is scored by `adze eval` against
-the original on the final split. Results are kept in build/accuracy by the recipe and the compiler's version of it, so that
-a run that was broken off goes on.
+the original on the final split. Results are kept in build/accuracy by the recipe, the number of samples and the sources of
+the passes and the interpreter, so that a run that was broken off goes on, and one after a change starts anew.
 """
 
 import argparse
@@ -39,9 +39,22 @@ def original(task):
     return stem
 
 
-def measure(task, name, passes, split, small):
+def sources():
+    """A hash of all that figures depend on, beside the recipe."""
+    digest = hashlib.sha256()
+    for folder in ("passes", "ir", "tools/accuracy_data.py", "tools/ocr_data.py", "test/models/glyph_data.py"):
+        place = models.ROOT / folder
+        for path in sorted(place.rglob("*.[ch]")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def key_of(task, passes, split, small, version):
+    return hashlib.sha256(json.dumps([task, passes, split, small, version]).encode()).hexdigest()[:16]
+
+
+def measure(task, name, passes, split, small, key):
     """The JSON of one recipe, measured unless it is known."""
-    key = hashlib.sha256(json.dumps([task, passes, split, small]).encode()).hexdigest()[:16]
     file = OUTPUT / task / f"{key}.json"
     if file.exists():
         return json.loads(file.read_text())
@@ -119,7 +132,7 @@ def page(results, split):
         "What compression costs, one shot: no fine-tuning, calibration on at most 1,024 unlabelled samples, scores on the "
         f"{split} split, which no recipe was chosen on. Changes are paired: both models on the same samples, with 95% "
         "intervals. Files are the weights files against the f32 original's.", "",
-        f"Machine: {machine()}. Command: `./dev accuracy`.", "", "## What is required", "", *required(results), "",
+        f"Machine: {machine()[0]} ({machine()[1]}). Command: `./dev accuracy`.", "", "## What is required", "", *required(results), "",
     ]  # fmt: skip
     for task in accuracy_recipes.TASKS:
         own = [r for r in results if r["task"] == task]
@@ -142,16 +155,20 @@ def main():
     parser.add_argument("--split", default="final", choices=("final", "selection"))
     parser.add_argument("--small", action="store_true", help="a few samples, no page: is it all there?")
     parser.add_argument("--known", action="store_true", help="measure nothing: write the page of what is known")
+    parser.add_argument("--force", action="store_true", help="measure again what is known")
     arguments = parser.parse_args()
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    results = []
+    results, version = [], sources()
     for task, recipes in accuracy_recipes.RECIPES.items():
         for name, _, passes in recipes:
-            key = hashlib.sha256(json.dumps([task, passes, arguments.split, arguments.small]).encode()).hexdigest()[:16]
+            key = key_of(task, passes, arguments.split, arguments.small, version)
             known = (OUTPUT / task / f"{key}.json").exists()
+            if known and arguments.force and arguments.only in f"{task}/{name}":
+                (OUTPUT / task / f"{key}.json").unlink()
+                known = False
             if not known and (arguments.known or arguments.only not in f"{task}/{name}"):
                 continue
-            result = measure(task, name, passes, arguments.split, arguments.small)
+            result = measure(task, name, passes, arguments.split, arguments.small, key)
             results.append(result)
             print(
                 f"{task:10} {name:45} {100 * result['score']['mean']:6.2f}  {points(result['change'])}  "

@@ -1,8 +1,9 @@
 """The labelled data that compressed models are judged by, in the form that `adze eval` reads.
 
 Each task has three splits: calibration (at most 1,024 samples, of which passes see the inputs alone), selection (recipes
-are chosen on it) and final (figures in the documentation). Splits have no word, font file, file or package in common: what
-a sample is drawn from belongs to one split, by a hash of its name.
+are chosen on it) and final (figures in the documentation). Splits have no word, file content or package in common, and no
+font file where the model was trained here: what a sample is made from belongs to one split, by a hash of it. Where fewer
+samples than wanted belong to a split, all of them are taken.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ COUNTS = {
 def belongs(name, split):
     """Whether what has this name belongs to the split."""
     low, high = SHARES[split]
-    return low <= int(hashlib.sha256(str(name).encode()).hexdigest(), 16) % 10 < high
+    return low <= int(hashlib.sha256(name if isinstance(name, bytes) else name.encode()).hexdigest(), 16) % 10 < high
 
 
 def drawn_words(count, split):
@@ -60,10 +61,11 @@ def direction(count, split):
 
 def filetype(count, split):
     number = {label: index for index, label in enumerate(filetype_data.labels())}
-    files = [(path, label) for path, label in filetype_data.find(40) if belongs(path, split)]
+    found = [(filetype_data.features(path.read_bytes()), label) for path, label in filetype_data.find(40)]
+    files = [(row, label) for row, label in found if belongs(row.tobytes(), split)]
     random = np.random.default_rng(SEEDS[split])
     chosen = random.permutation(len(files))[:count]
-    inputs = np.stack([filetype_data.features(files[i][0].read_bytes()) for i in chosen])
+    inputs = np.stack([files[i][0] for i in chosen])
     return {"bytes": inputs, "label": np.array([number[files[i][1]] for i in chosen])}
 
 

@@ -42,7 +42,7 @@ TASKS = {
     "glyph": ("glyph.adz", [], "top1", []),
     "direction": ("ppocr_cls.onnx", ["--shape=x=1,3,48,192"], "top1", []),
     "filetype": ("magika.onnx", ["--shape=bytes=1,2048"], "top1", []),
-    "ocr": ("ppocr_rec.onnx", ["--shape=x=1,3,48,320"], "exact", ["--strip=6624"]),
+    "ocr": ("ppocr_rec.onnx", ["--shape=x=1,3,48,320"], "exact", ["--strip=5710,6624"]),
     "retrieval": ("minilm.adz", ["--dim=batch=1"], "recall@1", []),
 }
 
@@ -50,7 +50,10 @@ RECIPES = {
     "glyph": [
         *[(f"{p}% of the channels", "channels, second order", pruned(p / 100)) for p in (30, 50, 70)],
         *unstructured((0.5, 0.7, 0.8, 0.9, 0.95), ("obs", "wanda", "magnitude")),
-        *[(f"{p}% unstructured, obs, uniform", "unstructured, obs, uniform", sparse("obs", p / 100, "uniform")) for p in (50, 70, 80, 90, 95)],
+        *[
+            (f"{p}% unstructured, obs, by sensitivity", "unstructured, obs, by sensitivity", sparse("obs", p / 100, "sensitivity"))
+            for p in (50, 70, 80, 90, 95)
+        ],
         *NUMBERS,
         (
             "30% of the channels, 50% unstructured, int8", "together",

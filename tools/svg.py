@@ -21,7 +21,7 @@ def chart(title, x_label, y_label, lines, level=None):
     """`lines`: {name: [(x, y), …]}; `level`: a dashed horizontal line, named original."""
     points = [point for line in lines.values() for point in line]
     ys = [y for _, y in points] + ([level] if level is not None else [])
-    x_ticks, y_ticks = ticks(0, max(x for x, _ in points)), ticks(min(ys), max(ys) + 1e-9)
+    x_ticks, y_ticks = ticks(0, max(x for x, _ in points)), ticks(min(ys), max(*ys, min(ys) + 1))
     x0, x1, y0, y1 = x_ticks[0], x_ticks[-1], y_ticks[0], y_ticks[-1]
 
     def place(x, y):
