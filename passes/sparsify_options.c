@@ -64,6 +64,12 @@ static void fall_back(struct sparsify *s) {
     s->method = METHOD_MAGNITUDE;
 }
 
+/* At 50% uniform shares measured no worse than others; from 70% on compact networks win by several points
+ * where layers that mind keep more. */
+static enum distribution automatic(const struct sparsify *s) {
+    return s->method == METHOD_OBS && s->ratio > 0.6 ? DISTRIBUTION_SENSITIVITY : DISTRIBUTION_UNIFORM;
+}
+
 enum status sparsify_read(const struct pass_options *options, struct sparsify *s) {
     static const char *const methods[] = {"magnitude", "wanda", "obs", NULL};
     static const char *const distributions[] = {"uniform", "global", "sensitivity", "auto", NULL};
@@ -82,6 +88,6 @@ enum status sparsify_read(const struct pass_options *options, struct sparsify *s
     s->method = (enum sparsify_method)method;
     fall_back(s);
     s->distribution = (enum distribution)distribution;
-    if (distribution == 3) s->distribution = DISTRIBUTION_UNIFORM; /* with obs the best at 50% and 70% */
+    if (distribution == 3) s->distribution = automatic(s);
     return STATUS_OK;
 }
