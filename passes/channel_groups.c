@@ -140,6 +140,7 @@ struct building {
     uint32_t *size, *fill;           /* by representative: members, and how many are filled in */
     struct channel_member **members; /* by representative */
     bool *has_parameter;
+    uint32_t *uses; /* by value */
 };
 
 /* Calls visit for every channel with its place, in order. */
@@ -154,7 +155,8 @@ static void each_channel(struct building *b,
 static void count_member(struct building *b, uint32_t c, struct channel_member at) {
     uint32_t r = representative(b->f, c);
     b->size[r]++;
-    if (b->f->m->values.at[at.value.i].kind == VALUE_PARAMETER) b->has_parameter[r] = true;
+    if (b->f->m->values.at[at.value.i].kind == VALUE_PARAMETER && b->uses[at.value.i])
+        b->has_parameter[r] = true;
 }
 
 static bool listed(const struct building *b, uint32_t r) {
@@ -234,6 +236,7 @@ void channel_groups_find(const struct module *m, struct channel_groups *out) {
     b.fill = xcalloc(f.total + 1, sizeof *b.fill);
     b.members = xcalloc(f.total + 1, sizeof *b.members);
     b.has_parameter = xcalloc(f.total + 1, sizeof *b.has_parameter);
+    b.uses = module_count_uses(m);
     each_channel(&b, count_member);
     each_channel(&b, fill_member);
     make_sets(&b);
@@ -242,6 +245,7 @@ void channel_groups_find(const struct module *m, struct channel_groups *out) {
     free(b.fill);
     free(b.members);
     free(b.has_parameter);
+    free(b.uses);
     free(f.start);
     free(f.parent);
     free(f.frozen);

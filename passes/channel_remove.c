@@ -12,9 +12,10 @@ struct remover {
 };
 
 static int64_t old_extent(const struct remover *r, value_id v, uint32_t dim) {
-    int64_t dims[MAX_RANK];
-    check(type_static(&r->m->types, value_get(r->m, v)->type, dims));
-    return dims[dim];
+    const struct types *types = &r->m->types;
+    int64_t extent;
+    check(dim_is_const(types, dims_at(types, value_get(r->m, v)->type.shape, dim), &extent));
+    return extent;
 }
 
 static const bool *gone_of(const struct remover *r, value_id v, uint32_t dim) {
@@ -81,11 +82,15 @@ static uint32_t axis_of(const struct remover *r, const struct op *op, int64_t ax
                                : axis);
 }
 
+/* Symbolic extents stay as they are: nothing was taken from them. */
 static dims_id new_shape(const struct remover *r, value_id v) {
-    int64_t dims[MAX_RANK];
-    uint32_t rank = type_rank(&r->m->types, value_get(r->m, v)->type);
-    for (uint32_t d = 0; d < rank; d++) dims[d] = new_extent(r, v, d);
-    return dims_from_ints(&r->m->types, dims, rank);
+    struct types *types = &r->m->types;
+    dim_id dims[MAX_RANK];
+    dims_id shape = value_get(r->m, v)->type.shape;
+    uint32_t rank = dims_rank(types, shape);
+    for (uint32_t d = 0; d < rank; d++)
+        dims[d] = gone_of(r, v, d) ? dim_const(types, new_extent(r, v, d)) : dims_at(types, shape, d);
+    return dims_make(types, dims, rank);
 }
 
 static struct attr new_sizes(struct remover *r, const struct op *op, const struct attr *a) {

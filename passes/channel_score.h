@@ -13,7 +13,7 @@
 /* One contraction that reads channels of the group. */
 struct channel_consumer {
     int64_t rows, depth;
-    double *weights; /* [rows][depth], owned, changed by the removal */
+    double *weights; /* [rows][depth], owned, changed by the removal, and rows may become fewer */
     double *inverse; /* C⁻¹ [depth][depth], owned; NULL: the identity, and losses are those of magnitude */
     double energy;   /* tr(W C Wᵀ), or the weights' squares */
     const int32_t *set_of; /* [depth]: the set within the group, -1 for others' */

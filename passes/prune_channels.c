@@ -2,12 +2,15 @@
  * that read them are solved again in the order of the network, on inputs from the already pruned prefix and
  * towards the original's outputs; then the channels are taken out. While solving, a removed channel is one
  * whose columns are zero in every contraction that reads it, which is the same function. */
+#include "ir/interp.h"
 #include "passes/channel_groups.h"
 #include "passes/channel_score.h"
 #include "passes/channel_solve.h"
+#include "passes/layers.h"
 #include "passes/pass.h"
 #include "passes/select.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
@@ -159,10 +162,22 @@ static double *weights_of(const struct module *m, const struct columns *c) {
     return w;
 }
 
+/* Sums of squares of a parameter's slices along a dimension; freed by the caller. */
+static double *slice_squares(const struct tensor *t, uint32_t dim) {
+    double *squares = xcalloc((size_t)t->dim[dim] + 1, sizeof *squares);
+    int64_t inner = 1, count = tensor_count(t);
+    for (uint32_t d = dim + 1; d < t->rank; d++) inner *= t->dim[d];
+    for (int64_t i = 0; i < count; i++) {
+        double v = tensor_get_f64(t, i);
+        squares[i / inner % t->dim[dim]] += v * v;
+    }
+    return squares;
+}
+
 /* Squares of the rows that make a set: the baseline score, and the only one where nothing reads the group. */
 static void producer_squares(const struct pruner *p, uint32_t group, double *out) {
     const struct channel_group *g = &p->groups.groups.at[group];
-    double total = 0;
+    double **squares = xcalloc((size_t)p->m->values.count * MAX_RANK, sizeof *squares), total = 0;
     for (uint32_t s = 0; s < g->sets; s++) {
         const struct channel_set *set = &p->groups.sets.at[g->first_set + s];
         out[s] = 0;
@@ -170,15 +185,15 @@ static void producer_squares(const struct pruner *p, uint32_t group, double *out
             const struct channel_member *c = &set->member[k];
             const struct tensor *t = value_constant(p->m, c->value);
             if (!t || !elem_is_float(t->elem)) continue;
-            int64_t inner = 1;
-            for (uint32_t d = c->dim + 1; d < t->rank; d++) inner *= t->dim[d];
-            for (int64_t i = 0; i < tensor_count(t); i++)
-                if (i / inner % t->dim[c->dim] == c->channel)
-                    out[s] += tensor_get_f64(t, i) * tensor_get_f64(t, i);
+            double **slices = &squares[c->value.i * MAX_RANK + c->dim];
+            if (!*slices) *slices = slice_squares(t, c->dim);
+            out[s] += (*slices)[c->channel];
         }
         total += out[s];
     }
     for (uint32_t s = 0; s < g->sets && total > 0; s++) out[s] /= total;
+    for (uint32_t i = 0; i < p->m->values.count * MAX_RANK; i++) free(squares[i]);
+    free(squares);
 }
 
 /* Kept counts go to a multiple that vectors like, as long as that changes them by little. */
@@ -219,17 +234,15 @@ static void to_covariance(struct gram *g, bool centred) {
         }
 }
 
+/* tr(W C Wᵀ); without a covariance the squares of the weights. */
 static double output_energy(const double *w, const double *covariance, int64_t rows, int64_t depth) {
-    double energy = 0;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < depth; i++) {
-            double sum = 0;
-            for (int64_t k = 0; k < depth; k++)
-                sum += covariance ? covariance[i * depth + k] * w[r * depth + k]
-                       : i == k   ? w[r * depth + k]
-                                  : 0;
-            energy += w[r * depth + i] * sum;
-        }
+    int count = (int)(rows * depth);
+    if (!covariance) return cblas_ddot(count, w, 1, w, 1);
+    double *product = xmalloc((size_t)(rows * depth + 1) * sizeof *product);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)depth, (int)depth, 1, w,
+                (int)depth, covariance, (int)depth, 0, product, (int)depth);
+    double energy = cblas_ddot(count, w, 1, product, 1);
+    free(product);
     return energy;
 }
 
@@ -350,6 +363,74 @@ static void remove_zero_biases(struct module *m) {
     }
 }
 
+/* -- symbolic dimensions -- */
+/* Binds the symbols as the first sample does. */
+static enum status bind_by_data(struct module *bound, const struct sample_source *data, struct diag *diag) {
+    struct tensor *first = xcalloc((size_t)bound->inputs.count + 1, sizeof *first);
+    enum status status = data->read(data->ctx, 0, first, diag);
+    if (status == STATUS_OK) status = interp_bind_inputs(bound, first, diag);
+    for (uint32_t i = 0; i < bound->inputs.count; i++) tensor_free(&first[i]);
+    free(first);
+    return status;
+}
+
+static bool one(void *ctx, const char *name, int64_t *value) {
+    (void)ctx, (void)name;
+    *value = 1;
+    return true;
+}
+
+/* Without data a symbol can be bound if it is nothing but the outermost extent of inputs, a batch: any value
+ * serves, for no channel of such a dimension can go. */
+static enum status bind_batch(struct module *bound, struct diag *diag) {
+    for (uint32_t i = 0; i < bound->inputs.count; i++) {
+        const struct value *v = value_get(bound, bound->inputs.at[i]);
+        for (uint32_t d = 1; d < dims_rank(&bound->types, v->type.shape); d++)
+            if (!dim_is_const(&bound->types, dims_at(&bound->types, v->type.shape, d), NULL))
+                return diag_error(diag, v->loc,
+                                  "prune-channels: dimension %u of %s is not known; fix it with --dim or "
+                                  "--shape, or give samples with --data",
+                                  d, v->name);
+    }
+    return module_bind_symbols(bound, one, NULL, diag);
+}
+
+static enum status require_static(const struct module *m, struct diag *diag) {
+    for (uint32_t i = 1; i < m->values.count; i++) {
+        const struct value *v = &m->values.at[i];
+        bool counts = v->kind == VALUE_INPUT || (v->kind == VALUE_RESULT && !op_get(m, v->op)->erased);
+        if (counts && !type_static(&m->types, v->type, NULL))
+            return diag_error(diag, v->loc,
+                              "prune-channels: the shape of %s is not known; fix it with --dim or --shape",
+                              v->name);
+    }
+    return STATUS_OK;
+}
+
+/* Groups are found in a copy whose symbols are bound: handles are the same in it. */
+static enum status find_groups(struct pruner *p) {
+    const struct pass_env *env = p->options->env;
+    struct module *bound = module_clone(p->m);
+    enum status status = p->data ? bind_by_data(bound, env->data, p->diag) : bind_batch(bound, p->diag);
+    if (status == STATUS_OK) status = require_static(bound, p->diag);
+    if (status == STATUS_OK) channel_groups_find(bound, &p->groups);
+    module_free(bound);
+    return status;
+}
+
+/* What has a symbolic extent loses nothing of it. */
+static void skip_symbolic(struct pruner *p) {
+    const struct types *types = &p->m->types;
+    for (uint32_t s = 0; s < p->groups.sets.count; s++) {
+        const struct channel_set *set = &p->groups.sets.at[s];
+        for (uint32_t i = 0; i < set->count; i++) {
+            const struct channel_member *c = &set->member[i];
+            dims_id shape = value_get(p->m, c->value)->type.shape;
+            if (!dim_is_const(types, dims_at(types, shape, c->dim), NULL)) p->state[set->group].skip = true;
+        }
+    }
+}
+
 /* -- the pass -- */
 static void report(struct pruner *p) {
     for (uint32_t g = 0; g < p->groups.groups.count; g++) {
@@ -416,6 +497,7 @@ static enum status prune(struct pruner *p) {
     const struct pass_env *env = p->options->env;
     TRY(exclude(p));
     skip_normalized(p);
+    skip_symbolic(p);
     find_readers(p);
     count_readers(p);
     TRY(choose_all(p));
@@ -444,37 +526,18 @@ static enum status check_options(const struct pass_options *options, struct diag
 }
 
 static enum status check_numbers(const struct module *m, struct diag *diag) {
-    for (uint32_t w = 1; w < m->weights.count; w++) {
-        const struct tensor *t = &m->weights.at[w].tensor;
-        for (int64_t i = 0; elem_is_float(t->elem) && i < tensor_count(t); i++)
-            if (!isfinite(tensor_get_f64(t, i)))
-                return diag_error(diag, m->weights.at[w].loc, "weight %s holds %s at index %lld",
-                                  m->weights.at[w].name, isnan(tensor_get_f64(t, i)) ? "NaN" : "an infinity",
-                                  (long long)i);
-    }
-    return STATUS_OK;
-}
-
-static enum status require_static(const struct module *m, struct diag *diag) {
-    for (uint32_t i = 1; i < m->values.count; i++) {
-        const struct value *v = &m->values.at[i];
-        bool counts = v->kind == VALUE_INPUT || (v->kind == VALUE_RESULT && !op_get(m, v->op)->erased);
-        if (counts && !type_static(&m->types, v->type, NULL))
-            return diag_error(diag, v->loc,
-                              "prune-channels: the shape of %s is not known; fix it with --dim or --shape",
-                              v->name);
-    }
+    for (uint32_t w = 1; w < m->weights.count; w++)
+        if (elem_is_float(m->weights.at[w].tensor.elem)) TRY(layer_check_finite(m, (weight_id){w}, diag));
     return STATUS_OK;
 }
 
 enum status pass_prune_channels(struct module *m, const struct pass_options *options, struct diag *diag) {
     TRY(check_options(options, diag));
     TRY(check_numbers(m, diag));
-    TRY(require_static(m, diag));
     TRY(pass_fold_batchnorm(m, options, diag)); /* or channels that are constant would not look it */
     struct pruner p = {.m = m, .options = options, .diag = diag, .data = options->env && options->env->data};
     if (p.data) TRY(add_biases(m, diag));
-    channel_groups_find(m, &p.groups);
+    TRY(find_groups(&p));
     p.state = xcalloc(p.groups.groups.count + 1, sizeof *p.state);
     p.removed = xcalloc(p.groups.sets.count + 1, sizeof *p.removed);
     p.loss = xcalloc(p.groups.groups.count + 1, sizeof *p.loss);
