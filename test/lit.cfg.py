@@ -18,7 +18,7 @@ config.test_source_root = str(here)
 config.test_exec_root = str(build / "test")
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".adz", ".test", ".py"]
-config.excludes = ["Inputs", "support", "lit.cfg.py"]
+config.excludes = ["Inputs", "support", "models", "lit.cfg.py"]
 
 
 def llvm_bindir():

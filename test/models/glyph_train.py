@@ -1,11 +1,12 @@
 """Trains the glyph classifier and writes its weights, batch norms folded, as f16 next to this file.
 
-A residual network of 1.8 million parameters, trained with AdamW on drawn characters, shifted at random, with nothing that
+A residual network of 1.5 million parameters and 47 million multiply-adds, trained with AdamW on drawn characters, shifted at random, with nothing that
 would prepare it for compression. Needs the packages of requirements-train.txt, which nothing else needs:
 
 python -m venv V && V/bin/pip install -r test/models/requirements-train.txt && V/bin/python test/models/glyph_train.py
 
-On two cores it takes about a quarter of an hour.
+On two busy cores it takes half an hour. The weights kept here are of such a run: right about 99.88% of 6,000 pictures of
+the final split, and 99.45% of 4,000 in 20 faces of twelve families that are in no split (Go, Open Sans, Garamond, …).
 """
 
 import json
@@ -144,7 +145,7 @@ def main(steps):
         if i % 100 == 99:
             held_out = accuracy(params, stats, *test)
             print(f"step {i + 1} loss {float(value):.3f} held out {held_out:.4f} {time.time() - start:.0f} s", flush=True)
-    save(HERE / "glyph.safetensors", folded(params, stats))
+    save(HERE / "glyph.f16.safetensors", folded(params, stats))
 
 
 if __name__ == "__main__":
