@@ -46,7 +46,8 @@ def write_packaged(file, target):
 
 
 def write_written(file, target):
-    """A link, so that a changed text is seen."""
+    """A link, so that a changed text is seen, once its weights are there."""
+    path(f"{pathlib.Path(file).stem}.safetensors")
     target.symlink_to(WRITTEN[file])
 
 

@@ -1,7 +1,8 @@
 """Trains the glyph classifier and writes its weights, batch norms folded, as f16 next to this file.
 
-A residual network of 1.5 million parameters and 47 million multiply-adds, trained with AdamW on drawn characters, shifted at random, with nothing that
-would prepare it for compression. Needs the packages of requirements-train.txt, which nothing else needs:
+A residual network of 1.5 million parameters and 47 million multiply-adds, trained with AdamW on drawn characters, shifted
+at random, with nothing that would prepare it for compression. Needs the packages of requirements-train.txt, which nothing
+else needs:
 
 python -m venv V && V/bin/pip install -r test/models/requirements-train.txt && V/bin/python test/models/glyph_train.py
 
