@@ -1,5 +1,6 @@
 /* From refs to ops of the module. */
 #include "frontend/onnx/importer.h"
+#include "ir/quant.h"
 
 #include <string.h>
 
@@ -59,6 +60,82 @@ static enum status operand_value(struct node *n, enum op_kind kind, const ref *o
     return STATUS_OK;
 }
 
+/* -- quantized values: an item stands for floats or plain integers, and what can work on the quantized value
+ * behind it does (ir/quant.h) -- */
+static value_id integers_of(const struct importer *im, ref r, bool is_decoded) {
+    if (ref_none(r)) return (value_id){0};
+    const struct item *item = item_get(im, r);
+    return item->kind == ITEM_VALUE && item->is_decoded == is_decoded ? item->integers : (value_id){0};
+}
+
+static struct quant quant_of(const struct importer *im, value_id integers) {
+    return quant_get(&im->m->types, value_get(im->m, integers)->type.quant);
+}
+
+static bool is_activation(const struct importer *im, value_id integers) {
+    return integers.i && quant_of(im, integers).literal;
+}
+
+/* Operands of a contraction, of a mean or sum, and tables. */
+static void read_integers(const struct importer *im, enum op_kind kind, const ref *operands, uint32_t count,
+                          value_id *values) {
+    const struct op_info *info = op_info(kind);
+    bool contracts = info->class == CLASS_CONTRACTION && count >= 2;
+    if (!(info->traits & (TRAIT_QUANT_SUMS | TRAIT_QUANT_DECODES)) || kind == OP_dequantize) return;
+    value_id first = count ? integers_of(im, operands[0], true) : (value_id){0};
+    value_id second = count > 1 ? integers_of(im, operands[1], true) : (value_id){0};
+    if (info->traits & TRAIT_QUANT_SUMS && contracts) {
+        if (first.i && second.i) values[0] = first;
+        if (second.i && (first.i || !is_activation(im, second))) values[1] = second;
+    } else if (info->traits & TRAIT_QUANT_SUMS) {
+        if (is_activation(im, first)) values[0] = first;
+    } else {
+        if (first.i && !is_activation(im, first)) values[0] = first;
+        if (second.i && !is_activation(im, second)) values[1] = second;
+    }
+}
+
+/* Max pools and movement of activations: of the same quant, where there are several. */
+static bool moves_integers(const struct importer *im, enum op_kind kind, const ref *operands, uint32_t count,
+                           const struct attr *attrs, uint32_t attr_count, value_id *values) {
+    const struct op_info *info = op_info(kind);
+    if (!(info->traits & TRAIT_QUANT_MOVES) || (info->traits & TRAIT_RESULTS) || !count) return false;
+    for (uint32_t i = 0; i < attr_count; i++)
+        if (kind == OP_resize && attrs[i].name == ATTR_mode && attrs[i].keyword != KEYWORD_nearest)
+            return false;
+    const struct item *head = ref_none(operands[0]) ? NULL : item_get(im, operands[0]);
+    if (!head || head->kind != ITEM_VALUE || !is_activation(im, head->integers)) return false;
+    struct type type = value_get(im->m, head->integers)->type;
+    for (uint32_t i = 0; i < count && (info->traits & TRAIT_VARIADIC); i++) {
+        value_id v = integers_of(im, operands[i], head->is_decoded);
+        struct type other = v.i ? value_get(im->m, v)->type : (struct type){0};
+        if (!v.i || other.elem != type.elem || other.quant.i != type.quant.i) return false;
+    }
+    values[0] = head->integers;
+    for (uint32_t i = 1; i < count && (info->traits & TRAIT_VARIADIC); i++)
+        values[i] = integers_of(im, operands[i], head->is_decoded);
+    return true;
+}
+
+static ref view_of(struct node *n, value_id integers, bool is_decoded) {
+    struct importer *im = n->im;
+    if (!integers.i) return (ref){0};
+    ref q = ref_of_value(im, integers);
+    struct attr to = attr_elem(ATTR_to, ref_elem(im, q));
+    ref view = emit_op(n, is_decoded ? OP_dequantize : OP_cast, &q, 1, &to, is_decoded ? 0 : 1);
+    if (ref_none(view)) return view;
+    item_get(im, view)->integers = integers;
+    item_get(im, view)->is_decoded = is_decoded;
+    return view;
+}
+
+ref emit_decoded(struct node *n, value_id integers) {
+    return view_of(n, integers, true);
+}
+ref emit_integers(struct node *n, value_id integers) {
+    return view_of(n, integers, false);
+}
+
 static bool has_open_dims(const struct importer *im, const ref *operands, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t axis = 0; !ref_none(operands[i]) && axis < ref_rank(im, operands[i]); axis++)
@@ -75,6 +152,8 @@ static enum status build_node_op(struct node *n, enum op_kind kind, const ref *o
     value_id *values = arena_array(&im->m->arena, value_id, count);
     for (uint32_t i = 0; i < count; i++)
         if (!ref_none(operands[i])) TRY(operand_value(n, kind, operands, count, i, &values[i]));
+    read_integers(im, kind, operands, count, values);
+    bool moves = moves_integers(im, kind, operands, count, attrs, attr_count, values);
     struct str name = {0};
     const char *names[MAX_RESULTS];
     make_name(n, kind, &name);
@@ -93,7 +172,9 @@ static enum status build_node_op(struct node *n, enum op_kind kind, const ref *o
     const struct op *built = op_get(im->m, op);
     check(built->result_count == out_count);
     for (uint32_t i = 0; i < out_count; i++) out[i] = ref_of_value(im, built->result[i]);
-    return STATUS_OK;
+    if (!moves) return STATUS_OK;
+    out[0] = view_of(n, built->result[0], item_get(im, operands[0])->is_decoded);
+    return ref_none(out[0]) ? STATUS_FAILED : STATUS_OK;
 }
 
 enum status emit_results(struct node *n, enum op_kind kind, const ref *operands, uint32_t count,

@@ -1,7 +1,11 @@
-/* Quantized ops, as the integer and rounding arithmetic that they stand for. */
+/* Quantized ops: quantized values (ir/quant.h) where scales are constants that those can have, else the
+ * integer and rounding arithmetic that the ops stand for. */
 #include "frontend/onnx/window.h"
+#include "ir/quant.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <string.h>
 
 static ref cast_to(struct node *n, ref x, enum elem elem) {
     if (ref_none(x) || ref_elem(n->im, x) == elem) return x;
@@ -49,6 +53,78 @@ static enum status quant_axis(struct node *n, ref x, ref scale, uint32_t *axis) 
     return ref_rank(n->im, scale) ? node_axis(n, given, ref_rank(n->im, x), axis) : STATUS_OK;
 }
 
+/* -- quantized values -- */
+static bool is_positive(const struct tensor *scale) {
+    if (!scale || scale->elem != ELEM_f32) return false;
+    for (int64_t i = 0; i < tensor_count(scale); i++) {
+        double value = tensor_get_f64(scale, i);
+        if (!(value > 0 && isfinite(value))) return false;
+    }
+    return true;
+}
+
+/* One constant scale and zero point, for integers of type elem. */
+static bool activation_quant(const struct node *n, ref scale, ref zero, enum elem elem, struct quant *out) {
+    const struct tensor *s = ref_constant(n->im, scale),
+                        *z = ref_none(zero) ? NULL : ref_constant(n->im, zero);
+    if (!is_positive(s) || tensor_count(s) != 1) return false;
+    if (!ref_none(zero) && (!z || tensor_count(z) != 1 || z->elem != elem)) return false;
+    *out = (struct quant){.axis = -1, .literal = true, .scale = tensor_get_f64(s, 0)};
+    out->zero = z ? tensor_get_i64(z, 0) : 0;
+    return true;
+}
+
+/* The quantized value behind plain integers, if it has this scale and zero point. */
+static value_id activation_of(const struct node *n, ref x, ref scale, ref zero) {
+    const struct item *item = item_get(n->im, x);
+    struct quant q;
+    if (item->kind != ITEM_VALUE || !item->integers.i || item->is_decoded) return (value_id){0};
+    struct type type = value_get(n->im->m, item->integers)->type;
+    if (!activation_quant(n, scale, zero, type.elem, &q)) return (value_id){0};
+    return quant_make(&n->im->m->types, q).i == type.quant.i ? item->integers : (value_id){0};
+}
+
+/* The plain integers of x, a value of f32, quantized; x dequantized from the same quant is not rounded again.
+ */
+static ref quantized(struct node *n, ref x, struct quant q, enum elem elem) {
+    const struct item *item = item_get(n->im, x);
+    if (item->integers.i && item->is_decoded) {
+        struct type type = value_get(n->im->m, item->integers)->type;
+        if (type.elem == elem && type.quant.i == quant_make(&n->im->m->types, q).i)
+            return emit_integers(n, item->integers);
+    }
+    ref y = emit1_with(n, OP_quantize, x, attr_float(ATTR_scale, q.scale), attr_int(ATTR_zero, q.zero),
+                       attr_elem(ATTR_to, elem));
+    return ref_none(y) ? y : emit_integers(n, item_get(n->im, y)->value);
+}
+
+static bool all_zero(const struct tensor *t) {
+    for (int64_t i = 0; i < tensor_count(t); i++)
+        if (tensor_get_i64(t, i)) return false;
+    return true;
+}
+
+/* A constant of bytes with constant scales, one or one for each index of `axis`, as a quantized parameter; 0
+ * if it is none. Constants of rank 1 are left to be folded: biases are floats. */
+static value_id weight_of(struct node *n, ref x, ref scale, ref zero, uint32_t axis) {
+    const struct tensor *t = ref_constant(n->im, x), *s = ref_constant(n->im, scale);
+    const struct tensor *z = ref_none(zero) ? NULL : ref_constant(n->im, zero);
+    if (!t || t->rank < 2 || (t->elem != ELEM_i8 && t->elem != ELEM_u8) || !is_positive(s))
+        return (value_id){0};
+    bool one = tensor_count(s) == 1;
+    if (s->rank > 1 || (!one && (axis >= t->rank || s->dim[0] != t->dim[axis]))) return (value_id){0};
+    if (!ref_none(zero) && (!z || z->elem != t->elem || tensor_count(z) != tensor_count(s)))
+        return (value_id){0};
+    struct tensor weight = *t;
+    weight.data = arena_copy(&n->im->m->arena, t->data, tensor_bytes(t));
+    weight.owned = false;
+    struct tensor scales = tensor_view(s, one ? 0 : 1, s->dim), zeros = {0};
+    if (z && !all_zero(z)) zeros = tensor_view(z, one ? 0 : 1, z->dim);
+    const char *name = item_get(n->im, x)->name;
+    return module_add_quantized(n->im->m, name ? name : n->proto->output[0], weight, one ? -1 : (int32_t)axis,
+                                0, &scales, &zeros, n->im->model->loc);
+}
+
 enum status import_quantize_linear(struct node *n) {
     ref x = node_in(n, 0), scale = node_in(n, 1), zero = node_in(n, 2);
     uint32_t axis, rank = ref_rank(n->im, x);
@@ -58,6 +134,10 @@ enum status import_quantize_linear(struct node *n) {
     TRY(quant_axis(n, x, scale, &axis));
     enum elem elem = !ref_none(zero) ? ref_elem(n->im, zero) : type ? onnx_elem((int32_t)type) : ELEM_u8;
     if (!is_quantized(elem)) return unsupported(n, "QuantizeLinear to another type than u8, i8, u16, i16");
+    struct quant q;
+    if (item_get(n->im, x)->kind == ITEM_VALUE && ref_elem(n->im, x) == ELEM_f32 &&
+        activation_quant(n, scale, zero, elem, &q))
+        return node_result(n, quantized(n, x, q, elem));
     x = cast_to(n, x, ref_elem(n->im, scale));
     ref y = emit2(n, OP_div, x, along(n, scale, axis, rank));
     return node_result(n, ref_none(y) ? y : saturated(n, y, along(n, zero, axis, rank), elem));
@@ -68,6 +148,9 @@ enum status import_dequantize_linear(struct node *n) {
     uint32_t axis, rank = ref_rank(n->im, x);
     TRY(quant_axis(n, x, scale, &axis));
     if (!elem_is_int(ref_elem(n->im, x))) return unsupported(n, "DequantizeLinear of floats");
+    value_id integers = activation_of(n, x, scale, zero);
+    if (!integers.i) integers = weight_of(n, x, scale, zero, axis);
+    if (integers.i) return node_result(n, emit_decoded(n, integers));
     ref wide = cast_to(n, centred(n, x, along(n, zero, axis, rank)), ref_elem(n->im, scale));
     return node_result(n, emit2(n, OP_mul, wide, along(n, scale, axis, rank)));
 }

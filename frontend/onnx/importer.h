@@ -25,6 +25,9 @@ struct item {
     struct tensor tensor;
     enum elem shape_elem; /* ITEM_SHAPE: i32 or i64 */
     value_id value;
+    value_id integers; /* ITEM_VALUE: the quantized value that `value` decodes (dequantize), or whose integers
+                          it has (cast); 0: none */
+    bool is_decoded;
 };
 
 /* Index into importer.items; 0: an optional input that is left out, or, from emit, a failure that has been
@@ -128,6 +131,10 @@ ref emit2(struct node *n, enum op_kind kind, ref a, ref b);
 ref emit3(struct node *n, enum op_kind kind, ref a, ref b, ref c);
 #define emit1_with(n, kind, x, ...) emit_op(n, kind, (const ref[]){x}, 1, EMIT_ATTRS(__VA_ARGS__))
 #define emit2_with(n, kind, a, b, ...) emit_op(n, kind, (const ref[]){a, b}, 2, EMIT_ATTRS(__VA_ARGS__))
+/* The decoded values, or the plain integers, of a quantized value; ops that work on its integers read those
+ * instead. */
+ref emit_decoded(struct node *n, value_id integers);
+ref emit_integers(struct node *n, value_id integers);
 /* Copies of attributes into the module. */
 struct attr node_attr_ints(struct node *n, enum attr_name name, const int64_t *at, uint32_t count);
 struct attr node_attr_dims(struct node *n, enum attr_name name, const dim_id *dims, uint32_t count);
