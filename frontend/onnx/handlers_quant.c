@@ -191,12 +191,52 @@ static ref requantized(struct node *n, ref sum, ref a_scale, ref b_scale, ref y_
     return ref_none(y) ? y : saturated(n, y, zero, ref_elem(n->im, zero));
 }
 
+/* -- ops of QLinear…, as a contraction between quantized values -- */
+struct qlinear {
+    value_id x, w;
+    struct quant y;
+};
+
+/* Inputs 0 to 7 as quantized values, the scales of the weights along `axis`; false if one has no such form.
+ * Makes the weight's parameter last, when all else fits. */
+static bool match_qlinear(struct node *n, uint32_t axis, struct qlinear *out) {
+    ref w = node_in(n, 3), w_scale = node_in(n, 4), w_zero = node_in(n, 5), y_zero = node_in(n, 7);
+    out->x = activation_of(n, node_in(n, 0), node_in(n, 1), node_in(n, 2));
+    if (!out->x.i) return false;
+    if (!activation_quant(n, node_in(n, 6), y_zero, ref_elem(n->im, y_zero), &out->y)) return false;
+    out->w = activation_of(n, w, w_scale, w_zero);
+    if (!out->w.i) out->w = weight_of(n, w, w_scale, w_zero, axis);
+    return out->w.i != 0;
+}
+
+/* The bias in the scale of the sums as floats; false if it is no constant. */
+static bool real_bias(struct node *n, ref bias, ref x_scale, ref w_scale, ref *out) {
+    const struct tensor *b = ref_none(bias) ? NULL : ref_constant(n->im, bias);
+    const struct tensor *xs = ref_constant(n->im, x_scale), *ws = ref_constant(n->im, w_scale);
+    if (ref_none(bias)) return true;
+    if (!b || !xs || !ws || b->rank != 1 || (tensor_count(ws) != 1 && tensor_count(ws) != b->dim[0]))
+        return false;
+    struct tensor t = tensor_new(ELEM_f32, 1, b->dim);
+    for (int64_t i = 0; i < b->dim[0]; i++) {
+        double scale = tensor_get_f64(xs, 0) * tensor_get_f64(ws, tensor_count(ws) == 1 ? 0 : i);
+        tensor_set_f64(&t, i, (double)tensor_get_i64(b, i) * scale);
+    }
+    *out = ref_of_tensor(n->im, t);
+    item_get(n->im, *out)->name = item_get(n->im, bias)->name;
+    return true;
+}
+
 enum status import_qlinear_matmul(struct node *n) {
-    ref a = node_in(n, 0), a_scale = node_in(n, 1), y_zero = node_in(n, 7);
-    uint32_t rank = ref_rank(n->im, a);
+    ref a = node_in(n, 0), b = node_in(n, 3), a_scale = node_in(n, 1), y_zero = node_in(n, 7);
+    uint32_t rank = ref_rank(n->im, a), b_rank = ref_rank(n->im, b);
     if (!is_quantized(ref_elem(n->im, y_zero)))
         return unsupported(n, "QLinearMatMul to another type than u8, i8, u16, i16");
-    ref sum = integer_product(n, a, node_in(n, 2), node_in(n, 3), node_in(n, 5));
+    struct qlinear q;
+    if (b_rank && match_qlinear(n, b_rank - 1, &q)) {
+        ref y = emit2(n, OP_matmul, emit_decoded(n, q.x), emit_decoded(n, q.w));
+        return node_result(n, ref_none(y) ? y : quantized(n, y, q.y, ref_elem(n->im, y_zero)));
+    }
+    ref sum = integer_product(n, a, node_in(n, 2), b, node_in(n, 5));
     if (rank >= 2) a_scale = along(n, a_scale, rank - 2, rank);
     return node_result(n, requantized(n, sum, a_scale, node_in(n, 4), node_in(n, 6), y_zero));
 }
@@ -220,6 +260,14 @@ enum status import_qlinear_conv(struct node *n) {
     uint32_t rank = ref_rank(n->im, x);
     if (!is_quantized(ref_elem(n->im, y_zero)))
         return unsupported(n, "QLinearConv to another type than u8, i8, u16, i16");
+    ref real = {0};
+    struct qlinear q;
+    if (real_bias(n, bias, node_in(n, 1), w_scale, &real) && match_qlinear(n, 0, &q)) {
+        ref in[3] = {emit_decoded(n, q.x), emit_decoded(n, q.w), real};
+        if (ref_none(in[0]) || ref_none(in[1])) return STATUS_FAILED;
+        ref y = emit_convolution(n, in, ref_none(real) ? 2 : 3);
+        return node_result(n, ref_none(y) ? y : quantized(n, y, q.y, ref_elem(n->im, y_zero)));
+    }
     ref sum = integer_convolution(n, x, node_in(n, 2), w, node_in(n, 5));
     if (!ref_none(bias)) sum = emit2(n, OP_add, sum, cast_to(n, along(n, bias, 1, rank), ELEM_f64));
     return node_result(n,

@@ -83,8 +83,13 @@ g.quantized("y0", 2.0, 128)
 g.node("Identity", ["y0.f"], "y")
 g.save(f"{stem}.onnx", x, [("y", TensorProto.FLOAT), ("y0.u8", TensorProto.UINT8)])
 
-subprocess.run([adze.PROGRAM, "import", f"{stem}.onnx", "-o", f"{stem}.i"], check=True)
-text = pathlib.Path(f"{stem}.i.adz").read_text()
+
+def imported(path):
+    subprocess.run([adze.PROGRAM, "import", path, "-o", f"{stem}.i"], check=True)
+    return pathlib.Path(f"{stem}.i.adz").read_text()
+
+
+text = imported(f"{stem}.onnx")
 contractions = re.findall(r"= (?:conv2d|linear)\((.*)", text)
 assert len(contractions) == 3, text
 assert len(re.findall(r"weight \S+: i8\[.*quant\(axis = 0\)", text)) == 3, text
@@ -101,3 +106,38 @@ for result in (got, compiled):
     assert np.abs(result["y0.u8"].astype(int) - want[1].astype(int)).max() <= 1
     assert want[1].std() > 5, want[1]
 assert np.array_equal(got["y0.u8"], compiled["y0.u8"])
+
+# The same in QLinear ops; between them pools and reshapes of plain bytes. Weights with a zero point, one scale.
+g = Graph()
+one = [g.constant("s1", np.float32(0.03)), g.constant("z1", np.uint8(128))]
+two = [g.constant("s2", np.float32(0.1)), g.constant("z2", np.uint8(100))]
+three = [g.constant("s3", np.float32(1.5)), g.constant("z3", np.uint8(130))]
+w = [g.constant("w", rng.integers(-127, 128, (8, 3, 3, 3)).astype(np.int8)),
+     g.constant("w.s", rng.uniform(0.002, 0.01, 8).astype(np.float32)), g.constant("w.z", np.zeros(8, np.int8))]
+v = [g.constant("v", rng.integers(0, 256, (8 * 36, 10)).astype(np.uint8)),
+     g.constant("v.s", np.float32(0.004)), g.constant("v.z", np.uint8(125))]  # fmt: skip
+bias = g.constant("b", rng.integers(-900, 900, 8).astype(np.int32))
+g.node("QuantizeLinear", ["x", *one], "q")
+g.node("QLinearConv", ["q", *one, *w, *two, bias], "c", pads=[1, 1, 1, 1])
+g.node("MaxPool", ["c"], "p", kernel_shape=[2, 2], strides=[2, 2])
+g.node("Reshape", ["p", g.constant("shape", np.array([0, -1]))], "f")
+g.node("QLinearMatMul", ["f", *two, *v, *three], "y")
+g.save(f"{stem}.onnx", x, [("y", TensorProto.UINT8)])
+text = imported(f"{stem}.onnx")
+assert re.search(r"= conv2d\(\S+, w, \S+ stride", text) and re.search(r"= matmul\(\S+, v\)", text), text
+assert len(re.findall(r"= cast\(", text)) == 1, text
+want = run_onnx(f"{stem}.onnx", x)[0]
+got = adze.interpret(f"{stem}.onnx", {"x": x})["y"]
+compiled = Model(adze.compile_model(f"{stem}.onnx", f"{stem}.d").library).run(x=x)["y"]
+assert want.std() > 5 and np.abs(got.astype(int) - want.astype(int)).max() <= 1, (got, want)
+assert np.array_equal(got, compiled)
+
+# A scale that is computed stays arithmetic.
+g = Graph()
+g.node("ReduceMax", ["x"], "most", keepdims=0)
+g.node("Div", ["most", g.constant("steps", np.float32(100))], "scale")
+g.node("QuantizeLinear", ["x", "scale", g.constant("zero", np.uint8(90))], "y")
+g.save(f"{stem}.onnx", x, [("y", TensorProto.UINT8)])
+assert "quant" not in imported(f"{stem}.onnx")
+got, want = adze.interpret(f"{stem}.onnx", {"x": x})["y"], run_onnx(f"{stem}.onnx", x)[0]
+assert np.abs(got.astype(int) - want.astype(int)).max() <= 1
