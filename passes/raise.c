@@ -1,7 +1,7 @@
 /* Finds composites written out in primitives, as exporters do. A pattern is matched backwards from its last
  * op; every value inside it must have no other use, or the primitives would be computed as well. Composites
  * round less often than their primitives do, so the results may differ in the last bits. */
-#include "passes/pass.h"
+#include "passes/raise.h"
 
 #include <math.h>
 
@@ -225,6 +225,7 @@ static rule_fn *const rules[] = {raise_layernorm, raise_gelu, raise_gated, raise
 
 enum status pass_raise(struct module *m, const struct pass_options *options, struct diag *diag) {
     (void)options;
+    raise_quantized(m, diag);
     struct matcher s = {.m = m, .diag = diag, .uses = module_count_uses(m), .known = m->values.count};
     value_id *to = xcalloc(s.known, sizeof *to);
     for (uint32_t i = 0; i < region_get(m, m->root)->ops.count; i++) {
