@@ -44,13 +44,21 @@ static ref saturated(struct node *n, ref x, ref zero, enum elem elem) {
     return cast_to(n, y, elem);
 }
 
+/* A list of one number counts as the number. */
+static bool is_list(const struct node *n, ref scale) {
+    int64_t count;
+    if (ref_rank(n->im, scale) != 1) return false;
+    return !dim_is_const(&n->im->m->types, ref_dim(n->im, scale, 0), &count) || count != 1;
+}
+
 /* The axis of scales that are not one number; blocks along it are not supported. */
 static enum status quant_axis(struct node *n, ref x, ref scale, uint32_t *axis) {
     int64_t given = node_int(n, "axis", 1);
     *axis = 0;
     if (node_int(n, "block_size", 0)) return unsupported(n, "%s in blocks", n->proto->op_type);
     if (ref_rank(n->im, scale) > 1) return node_error(n, "the scale has rank %u", ref_rank(n->im, scale));
-    return ref_rank(n->im, scale) ? node_axis(n, given, ref_rank(n->im, x), axis) : STATUS_OK;
+    if (!is_list(n, scale) && ref_rank(n->im, scale) <= ref_rank(n->im, x)) return STATUS_OK;
+    return node_axis(n, given, ref_rank(n->im, x), axis);
 }
 
 /* -- quantized values -- */

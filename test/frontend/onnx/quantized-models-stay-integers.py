@@ -141,3 +141,12 @@ g.save(f"{stem}.onnx", x, [("y", TensorProto.UINT8)])
 assert "quantize(" not in imported(f"{stem}.onnx")
 got, want = adze.interpret(f"{stem}.onnx", {"x": x})["y"], run_onnx(f"{stem}.onnx", x)[0]
 assert np.abs(got.astype(int) - want.astype(int)).max() <= 1
+
+# A list of one scale is one scale, whatever the axis.
+g = Graph()
+byte = g.constant("byte", np.array([5, -7, 127], np.int8))
+g.node("DequantizeLinear", [byte, g.constant("half", np.float32([0.5])), g.constant("one", np.int8([1]))], "d")
+g.node("Add", ["x", "d"], "y")
+g.save(f"{stem}.onnx", x[..., :3], [("y", TensorProto.FLOAT)])
+y = adze.interpret(f"{stem}.onnx", {"x": x[..., :3]})["y"]
+assert np.array_equal(y, x[..., :3] + np.float32([2, -4, 63]))
