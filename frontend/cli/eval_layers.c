@@ -81,7 +81,11 @@ enum exit_code eval_layers(struct invocation *inv, const struct module *m, const
     }
     *count = 0;
     for (uint32_t i = 0; i < m->values.count; i++)
-        if (w.noise[i].name) w.noise[(*count)++] = w.noise[i];
+        if (w.noise[i].name) {
+            struct layer_noise n = w.noise[i];
+            n.name = arena_strdup(&inv->arena, n.name); /* the models do not live as long */
+            w.noise[(*count)++] = n;
+        }
     qsort(w.noise, *count, sizeof *w.noise, by_ratio);
     *out = w.noise;
     free(w.want);
