@@ -71,9 +71,8 @@ static double zeros_of(const struct explained *e, const struct row *r) {
 
 static int64_t stored_bytes(const struct explained *e, const struct row *r) {
     struct type type = value_get(e->m, r->value)->type;
-    const struct tensor *t = value_constant(e->m, r->value);
-    if (!type.sparse.i) return (int64_t)tensor_bytes(t);
-    return e->weights ? (int64_t)encoding_bytes(sparse_get(&e->m->types, type.sparse), t) : -1;
+    if (type.sparse.i && !e->weights) return -1;
+    return (int64_t)encoding_file_bytes(&e->m->types, type, value_constant(e->m, r->value));
 }
 
 static void add_row(struct explained *e, value_id v, op_id user) {

@@ -222,16 +222,12 @@ static void store_all(const struct module *m, struct stored *s) {
     for (uint32_t i = 1; i < m->values.count; i++) {
         const struct value *v = &m->values.at[i];
         if (v->kind != VALUE_PARAMETER) continue;
-        const struct tensor *t = &weight_get(m, v->weight)->tensor;
-        if (!v->type.sparse.i) {
-            store(s, v->name, t);
-            continue;
-        }
-        struct encoded e = encoding_encode(sparse_get(&m->types, v->type.sparse), t);
+        struct encoded e = encoding_components(&m->types, v->type, &weight_get(m, v->weight)->tensor);
         *vec_push(&s->encoded) = e;
         for (uint32_t k = 0; k < e.count; k++) {
             struct str name = {0};
-            str_printf(&name, "%s.%s", v->name, e.at[k].suffix);
+            str_add(&name, v->name);
+            if (e.at[k].suffix) str_printf(&name, ".%s", e.at[k].suffix);
             store(s, str_text(&name), &e.at[k].tensor);
             str_free(&name);
         }
