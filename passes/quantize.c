@@ -42,6 +42,7 @@ enum status quantize_read(const struct pass_options *options, struct quantize *q
     q->min_snr = pass_float(options, "min_snr");
     q->damp = pass_float(options, "damp");
     q->correct = pass_bool(options, "correct");
+    q->balance = pass_bool(options, "balance");
     if (q->activations && q->weights != ELEM_i8)
         return bad_option(q, "activations", "none, unless weights are int8");
     if (q->group < 0 || (q->group && (q->activations || w > 1)))
@@ -347,6 +348,7 @@ enum status pass_quantize(struct module *m, const struct pass_options *options, 
     bool integers = q.weights == ELEM_i8 || q.weights == ELEM_i4;
     if (status == STATUS_OK && !q.layers.count && !q.tables.count)
         diag_remark(diag, REMARK_MISSED, "quantize", m->name, "there is no layer with weights of its own");
+    if (status == STATUS_OK && q.activations && q.balance) status = quantize_balance(&q);
     if (status == STATUS_OK && integers) {
         if (q.data && q.layers.count)
             status = with_data(&q);

@@ -45,7 +45,7 @@ struct quantize {
     int64_t group; /* 0: a scale for each output */
     enum range_method range;
     double min_snr, damp; /* dB */
-    bool correct;
+    bool correct, balance;
     VEC(struct quantize_layer) layers;
     VEC(value_id) tables; /* parameters that are read by rows */
 };
@@ -58,6 +58,11 @@ MUST_USE enum status quantize_read(const struct pass_options *options, struct qu
 struct value_ranges quantize_ranges(const struct replay *r, value_id v, enum range_method method);
 /* 8 bits over the range; the scale has few digits. */
 struct scale_zero quantize_scale_zero(double lo, double hi);
+
+/* -- channels -- */
+/* Moves factors of channels from activations into weights, where their error measured on some samples falls:
+ * the network in f32 stays the same. Needs data. */
+MUST_USE enum status quantize_balance(struct quantize *q);
 
 /* -- weights -- */
 /* Codes and scales of the layer's weight (layer->codes, layer->scale), rounded to nearest with the scale of
