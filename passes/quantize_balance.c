@@ -313,6 +313,19 @@ static void scale_readers(struct quantize *q, const struct link *k, const float 
     }
 }
 
+/* From the producer's result to the value: other numbers than the original's of the same name. */
+static void rename_scaled(struct module *m, const struct link *k) {
+    value_id v = k->value;
+    for (;;) {
+        op_id op = value_get(m, v)->op;
+        const char *name = arena_printf(&m->arena, "%s.scaled", value_get(m, v)->name);
+        if (!module_rename_value(m, v, module_fresh_name(m, m->root, name)))
+            bug("a fresh name of a scaled value is taken");
+        if (op.i == k->producer.i) return;
+        v = op_get(m, op)->operand[0];
+    }
+}
+
 static void apply(struct balance *b, const struct link *k) {
     struct module *m = b->q->m;
     int best = 0;
@@ -329,6 +342,7 @@ static void apply(struct balance *b, const struct link *k) {
     diag_remark(b->q->diag, REMARK_APPLIED, "quantize", value_get(m, k->value)->name,
                 "channels levelled (alpha %g): relative output error %.3g before, %.3g after, estimated",
                 alpha_of[best], k->loss[0], k->loss[best]);
+    rename_scaled(m, k);
 }
 
 enum status quantize_balance(struct quantize *q) {

@@ -69,6 +69,8 @@ for name, text, shape in (("cnn", CNN, (96, 4, 8, 8)), ("norm", NORM, (96, 5, 24
         adze.opt(f"{path}.adz", f"quantize(balance = {balance}, min_snr = 0)", f"{path}.{balance}", f"--data={path}.npz")
         got = adze.interpret(f"{path}.{balance}.adz", {"x": x[64:]})["y"]
         decibels.append(noise(want, got))
+    scaled = open(f"{path}.true.adz", encoding="utf-8").read()
+    assert '.scaled"' in scaled or ".scaled.q" in scaled, scaled  # nobody takes these numbers for the original's
     assert decibels[1] > decibels[0] + 10, (name, decibels)
     compiled = adze.compile_model(f"{path}.true.adz", f"{path}.c", "--dim=batch=32")
     assert np.array_equal(Model(compiled.library).run(x=x[64:])["y"], got)
