@@ -18,7 +18,8 @@ static bool worth_it(const struct module *m, const struct op *op, int64_t limit)
         if (op->operand[i].i) in += (int64_t)tensor_bytes(value_constant(m, op->operand[i]));
     for (uint32_t i = 0; i < op->result_count; i++) {
         struct type type = value_get(m, op->result[i])->type;
-        if (!type_static(&m->types, type, NULL)) return false;
+        if (!type_static(&m->types, type, NULL) || type.quant.i)
+            return false; /* a weight has its scales beside it */
         out += type_count(&m->types, type) * (int64_t)elem_bytes(type.elem);
     }
     return out <= limit || out <= in;

@@ -1,6 +1,7 @@
 #include "test/support/fuzz/bound.h"
 
 #include "ir/interp.h"
+#include "passes/pass.h"
 
 #include <float.h>
 #include <math.h>
@@ -261,7 +262,9 @@ static enum status expand_all(struct module *m, struct diag *diag) {
 enum status bound_run(const struct module *m, const struct tensor *inputs, struct bounded *outputs,
                       struct diag *diag) {
     struct module *primitives = module_clone(m);
-    enum status status = expand_all(primitives, diag);
+    struct pass_env env = {0};
+    enum status status = pipeline_run(primitives, "lower-quantized", &env, NULL, diag);
+    if (status == STATUS_OK) status = expand_all(primitives, diag);
     struct analysis a = {.m = primitives, .diag = diag};
     uint32_t n = primitives->values.count;
     a.at = xcalloc(n, sizeof *a.at);

@@ -3,8 +3,8 @@
  * Every value is held with an error e >= 0 for each element: whatever a right implementation computes in the
  * declared element type lies in [value - e, value + e], for any order of summation, with and without fused
  * multiply-add, wherever it rounds to the element type or keeps more. Composites are analysed as the
- * primitives they expand into. The rules, for unit roundoff u of the result's element type and w of what sums
- * are taken in (f32, or f64 for f64):
+ * primitives they expand into, ops on quantized operands as what lower-quantized makes of them. The rules,
+ * for unit roundoff u of the result's element type and w of what sums are taken in (f32, or f64 for f64):
  *
  *   pointwise    the op at all corners of the operands' intervals; plus some units of roundoff, of the result
  *                and, where a formula may cancel, of the operands (bound_pointwise.c lists them)

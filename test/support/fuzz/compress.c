@@ -363,14 +363,32 @@ static void add_sparsify(struct chance *c) {
     str_add(&c->text, ")");
 }
 
+static void add_quantize(struct chance *c) {
+    uint64_t kind = fuzz_below(&c->state, 6); /* integers throughout, weights alone, narrow floats */
+    str_printf(&c->text, "quantize(weights = %s, activations = %s",
+               kind < 3   ? "int8"
+               : kind < 5 ? ONE_OF(c, "int8", "int4")
+                          : ONE_OF(c, "f16", "bf16"),
+               kind < 3 ? "int8" : "none");
+    if ((kind == 3 || kind == 4) && fuzz_below(&c->state, 2))
+        str_printf(&c->text, ", group = %s", ONE_OF(c, "1", "2", "3", "8", "32"));
+    if (fuzz_below(&c->state, 2))
+        str_printf(&c->text, ", range = %s", ONE_OF(c, "minmax", "percentile", "mse", "entropy"));
+    if (fuzz_below(&c->state, 2)) str_printf(&c->text, ", min_snr = %s", ONE_OF(c, "-100", "0", "15", "40"));
+    str_add(&c->text, ")");
+}
+
 char *fuzz_compression(uint64_t seed, uint32_t *samples) {
+    static void (*const add[])(struct chance *) = {add_prune, add_sparsify, add_quantize};
+    static const uint8_t plans[] = {1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 7, 1, 2, 3}; /* bit i: add[i] */
     struct chance c = {.state = seed * 0x9e3779b97f4a7c15u + 77};
-    uint64_t which = fuzz_below(&c.state, 10);
-    *samples = fuzz_below(&c.state, 4) == 0 ? 1 + (uint32_t)fuzz_below(&c.state, 6) : 0;
-    if (which < 7) add_prune(&c);
-    if (which >= 5) {
-        if (which < 7) str_add(&c.text, "; ");
-        add_sparsify(&c);
+    uint8_t plan = plans[fuzz_below(&c.state, COUNT_OF(plans))];
+    bool sampled = fuzz_below(&c.state, 4) == 0 || (plan & 4 && fuzz_below(&c.state, 3));
+    *samples = sampled ? 1 + (uint32_t)fuzz_below(&c.state, 6) : 0;
+    for (size_t i = 0; i < COUNT_OF(add); i++) {
+        if (!(plan >> i & 1)) continue;
+        if (c.text.length) str_add(&c.text, "; ");
+        add[i](&c);
     }
     return c.text.text;
 }

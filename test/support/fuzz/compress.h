@@ -18,6 +18,7 @@ struct compress_counts {
     uint64_t groups, sets, removed;  /* prunable groups, channels in them, and those taken out */
     uint64_t exact, bounded;         /* comparisons of pruned and masked */
     uint64_t layers;                 /* whose masks were checked */
+    uint64_t bits;                   /* quantized modules of which the very bits are known */
 };
 
 /* Random passes with random options for a seed; the caller's. *samples: how many they should see. */

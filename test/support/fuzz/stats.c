@@ -78,6 +78,7 @@ void fuzz_stats_add_counts(struct fuzz_stats *stats, const struct fuzz_counts *c
     to->exact += c->exact;
     to->bounded += c->bounded;
     to->layers += c->layers;
+    to->bits += c->bits;
 }
 
 void fuzz_stats_free(struct fuzz_stats *stats) {
@@ -100,9 +101,10 @@ static void print_compression(const struct fuzz_stats *s, FILE *to) {
     fprintf(to,
             "\ncompressed %llu graphs: %llu lost channels (%llu of %llu in %llu groups), compared with masks "
             "%llu "
-            "times exactly and %llu within bounds; %llu masks of layers checked, %llu sparse encodings",
+            "times exactly and %llu within bounds; %llu masks of layers checked, %llu sparse encodings, %llu "
+            "quantized models compared bit for bit",
             number(c->graphs), number(c->pruned), number(c->removed), number(c->sets), number(c->groups),
-            number(c->exact), number(c->bounded), number(c->layers), number(c->sparse));
+            number(c->exact), number(c->bounded), number(c->layers), number(c->sparse), number(c->bits));
     fprintf(to, "\nblocks:");
     for (unsigned i = 0; i < GEN_BLOCKS; i++)
         fprintf(to, " %s %llu", gen_block_name(i), number(s->blocks[i]));
