@@ -104,7 +104,8 @@ static enum fuzz_failure compare_interpreter(struct checked *c, const struct mod
 
 /* Ops whose results are the same bits wherever they are computed: what quantized values go through. */
 static bool has_one_result(const struct module *m, const struct op *op) {
-    static const enum op_kind exact[] = {OP_quantize, OP_dequantize, OP_identity, OP_relu, OP_max, OP_min};
+    static const enum op_kind exact[] = {OP_quantize, OP_dequantize, OP_identity, OP_relu, OP_max, OP_min,
+                                         OP_abs,      OP_neg,        OP_add,      OP_sub,  OP_mul, OP_prelu};
     if (op_sums_integers(m, op) || op_info(op->kind)->class == CLASS_MOVEMENT) return op->kind != OP_resize;
     for (size_t i = 0; i < COUNT_OF(exact); i++)
         if (op->kind == exact[i]) return true;
