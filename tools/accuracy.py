@@ -76,6 +76,27 @@ def measure(task, name, passes, split, small, key):
     return result
 
 
+def least_ms(stems, rounds=3):
+    """The least time of a run of each compiled model, one thread, measured in turns."""
+    least = [float("inf")] * len(stems)
+    for stem in stems:
+        run(adze.PROGRAM, "compile", f"{stem}.adz", *(["--dim=batch=1"] if "batch" in open(f"{stem}.adz").read() else []), "-o", stem)
+    for _ in range(rounds):
+        for i, stem in enumerate(stems):
+            done = subprocess.run([adze.PROGRAM, "bench", f"{stem}.so", "--json", "--seconds=0.5"], stdout=subprocess.PIPE, check=True)
+            least[i] = min(least[i], json.loads(done.stdout)["min_ms"])
+    return least
+
+
+def speed(task, key):
+    """{"ms", "original_ms"} of a recipe's model, measured once."""
+    file = OUTPUT / task / f"{key}.speed.json"
+    if not file.exists():
+        original_ms, ms = least_ms([original(task), OUTPUT / task / key])
+        file.write_text(json.dumps({"ms": ms, "original_ms": original_ms}))
+    return json.loads(file.read_text())
+
+
 def points(interval, sign=True):
     """A difference of scores in points, with its interval."""
     form = "+.2f" if sign else ".2f"
@@ -83,15 +104,22 @@ def points(interval, sign=True):
     return f"{100 * interval['mean']:{form}} [{low:{form}}, {high:{form}}]"
 
 
+def speedup(r):
+    """Of models with fewer channels: the others' kernels are the dense ones."""
+    if "prune-channels" not in r["passes"]:
+        return ""
+    return f"{r['speed']['original_ms'] / r['speed']['ms']:.2f}x"
+
+
 def table(results):
     lines = [
-        "| recipe | score, % | change, points (95%) | agreement, % | file | pass, s | peak, MiB |",
-        "|---|---|---|---|---|---|---|",
+        "| recipe | score, % | change, points (95%) | agreement, % | file | speedup | pass, s | peak, MiB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
         lines.append(
             f"| {r['name']} | {100 * r['score']['mean']:.2f} | {points(r['change'])} | {100 * r['agreement']:.1f} "
-            f"| {r['bytes'] / r['original_bytes']:.3f}x | {r['seconds']:.0f} | {r['peak_bytes'] / 2**20:.0f} |"
+            f"| {r['bytes'] / r['original_bytes']:.3f}x | {speedup(r)} | {r['seconds']:.0f} | {r['peak_bytes'] / 2**20:.0f} |"
         )
     return lines
 
@@ -131,7 +159,8 @@ def page(results, split):
         "<!-- made by `./dev accuracy`: do not edit -->", "",
         "What compression costs, one shot: no fine-tuning, calibration on at most 1,024 unlabelled samples, scores on the "
         f"{split} split, which no recipe was chosen on. Changes are paired: both models on the same samples, with 95% "
-        "intervals. Files are the weights files against the f32 original's.", "",
+        "intervals. Files are the weights files against the f32 original's. Speedups are of one thread, batch 1, least of many "
+        "runs in turns.", "",
         f"Machine: {machine()[0]} ({machine()[1]}). Command: `./dev accuracy`.", "", "## What is required", "", *required(results), "",
     ]  # fmt: skip
     for task in accuracy_recipes.TASKS:
@@ -169,6 +198,8 @@ def main():
             if not known and (arguments.known or arguments.only not in f"{task}/{name}"):
                 continue
             result = measure(task, name, passes, arguments.split, arguments.small, key)
+            if "prune-channels" in passes and not arguments.small:
+                result["speed"] = speed(task, key)
             results.append(result)
             print(
                 f"{task:10} {name:45} {100 * result['score']['mean']:6.2f}  {points(result['change'])}  "
