@@ -334,11 +334,18 @@ static void store_layers(struct quantize *q) {
     }
 }
 
-static void narrow_all(struct quantize *q) {
+static enum status narrow_all(struct quantize *q) {
+    enum status status = STATUS_OK;
     for (uint32_t i = 0; i < q->layers.count; i++) {
         store_narrow(q, q->layers.at[i].c.weight);
         decide(q, q->layers.at[i].c.weight, NULL, 0);
     }
+    for (uint32_t i = 0; i < q->tables.count && status == STATUS_OK; i++) {
+        store_narrow(q, q->tables.at[i]);
+        status = quantize_widen_rows(q, q->tables.at[i]);
+        decide(q, q->tables.at[i], NULL, 0);
+    }
+    return status;
 }
 
 enum status pass_quantize(struct module *m, const struct pass_options *options, struct diag *diag) {
@@ -360,8 +367,8 @@ enum status pass_quantize(struct module *m, const struct pass_options *options, 
         if (integers)
             store_layers(&q);
         else
-            narrow_all(&q);
-        status = quantize_rewrite(&q);
+            status = narrow_all(&q);
+        if (status == STATUS_OK) status = quantize_rewrite(&q);
     }
     for (uint32_t i = 0; i < q.layers.count; i++) {
         tensor_free(&q.layers.at[i].codes);

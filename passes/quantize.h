@@ -78,5 +78,7 @@ void quantize_rows(const struct tensor *w, enum elem elem, int64_t group, struct
 /* -- the graph -- */
 /* Puts quantize in front of the layers that are integer, and integers through what lies between them. */
 MUST_USE enum status quantize_rewrite(struct quantize *q);
+/* After a table has become narrow floats: what reads its rows gives f32 still. */
+MUST_USE enum status quantize_widen_rows(struct quantize *q, value_id table);
 
 #endif

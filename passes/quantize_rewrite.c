@@ -188,6 +188,32 @@ static enum status add_bias(struct rewrite *w, struct quantize_layer *l) {
     return STATUS_OK;
 }
 
+/* What reads rows of narrow floats makes narrow floats: widened right after, exactly. */
+enum status quantize_widen_rows(struct quantize *q, value_id table) {
+    struct module *m = q->m;
+    for (uint32_t i = 0; i < region_get(m, m->root)->ops.count; i++) {
+        op_id id = region_get(m, m->root)->ops.at[i];
+        const struct op *op = op_get(m, id);
+        bool reads = false;
+        for (uint32_t k = 0; k < op->operand_count; k++) reads |= value_same(op->operand[k], table);
+        if (!reads) continue;
+        struct builder b = builder_at(m, i, q->diag);
+        const struct attr to = attr_elem(ATTR_to, ELEM_f32);
+        value_id old = op->result[0], narrow, wide = {0};
+        b.loc = op->loc;
+        narrow = build(&b, op->kind, op->operand, op->operand_count, op->attr,
+                       op_info_attrs(op_info(op->kind)), NULL);
+        if (narrow.i) wide = build(&b, OP_cast, &narrow, 1, &to, 1, NULL);
+        if (!wide.i) return STATUS_FAILED;
+        module_replace_uses(m, old, wide);
+        module_take_name(m, old, wide);
+        module_erase_op(m, id);
+        i += 2;
+    }
+    module_compact(m);
+    return STATUS_OK;
+}
+
 enum status quantize_rewrite(struct quantize *q) {
     struct rewrite w = {.q = q, .m = q->m};
     enum status status = STATUS_OK;
