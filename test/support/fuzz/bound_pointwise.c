@@ -135,6 +135,12 @@ static void look_inside(const struct bound_step *s, int64_t i) {
     }
     /* Waves turn between the corners, but are no steeper than 1. */
     if (s->op->kind == OP_sin || s->op->kind == OP_cos) *error = fmax(*error, fmin(e[0], 2));
+    /* In f32 the quotient is rounded before it is rounded to an integer. */
+    if (s->op->kind == OP_quantize) {
+        double quotient = fabs(v[0] / op_float(s->op, ATTR_scale)),
+               to_jump = fabs(quotient - floor(quotient) - 0.5);
+        if (to_jump <= 0x1p-22 * quotient) *error = fmax(*error, 1);
+    }
     /* A remainder that jumps may land anywhere below the divisor. */
     if (s->op->kind == OP_mod && *error > fabs(v[1]) / 4) *error = INFINITY;
     if (s->op->kind == OP_equal && e[0] + e[1] > 0 && fabs(v[0] - v[1]) <= e[0] + e[1]) *error = INFINITY;

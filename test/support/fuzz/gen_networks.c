@@ -272,9 +272,19 @@ const char *gen_block_name(enum gen_block block) {
     return blocks[block].name;
 }
 
-static value_id next(struct gen *g, value_id x, enum kind *kind, bool change, uint64_t *made) {
+/* Blocks with sums of their own or products of activations, which are floats when weights are quantized. */
+static bool sums_floats(uint64_t block) {
+    static const enum gen_block sums[] = {GEN_BLOCK_squeeze_excite, GEN_BLOCK_squeeze_excite_linear,
+                                          GEN_BLOCK_heads, GEN_BLOCK_pooled};
+    for (size_t i = 0; i < COUNT_OF(sums); i++)
+        if (block == sums[i]) return true;
+    return false;
+}
+
+static value_id next(struct gen *g, value_id x, enum kind *kind, bool change, bool sums, uint64_t *made) {
     for (int tries = 0; tries < 40; tries++) {
         uint64_t i = gen_below(g, GEN_BLOCKS);
+        if (!sums && sums_floats(i)) continue;
         if (blocks[i].from != *kind || (blocks[i].to != *kind) != change) continue;
         int64_t dim[MAX_RANK];
         uint32_t ops = g->ops;
@@ -307,6 +317,7 @@ struct module *gen_network(uint64_t seed, uint64_t made[GEN_BLOCKS], bool *whole
     g.whole = gen_chance(&g, 50);
     g.main_elem = g.whole ? ELEM_f32 : mains[gen_below(&g, COUNT_OF(mains))];
     *whole = g.whole;
+    bool sums = !g.whole || gen_chance(&g, 50);
     int64_t side = gen_between(&g, 1, 5);
     enum kind kind = gen_chance(&g, 75) ? IMAGE : TOKENS;
     value_id x = kind == IMAGE
@@ -316,7 +327,7 @@ struct module *gen_network(uint64_t seed, uint64_t made[GEN_BLOCKS], bool *whole
     if (first.i) x = first;
     for (int64_t n = gen_between(&g, 1, 8); n > 0; n--) {
         bool change = kind == IMAGE && gen_chance(&g, 20);
-        x = next(&g, x, &kind, change, made ? made : ignored);
+        x = next(&g, x, &kind, change, sums, made ? made : ignored);
     }
     (void)last_layer(&g, x, kind);
     return gen_end(&g);
