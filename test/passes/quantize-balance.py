@@ -79,7 +79,7 @@ for name, text, shape in (("cnn", CNN, (96, 4, 8, 8)), ("norm", NORM, (96, 5, 24
 for extra in ("output n\n", "m = sigmoid(n)\noutput m\n"):
     with open(f"{stem}.kept.adz", "w", encoding="utf-8") as file:
         file.write(NORM + extra)
-    adze.opt(f"{stem}.kept.adz", "quantize(min_snr = 0)", f"{stem}.kept.q", f"--data={stem}.norm.npz")
+    adze.opt(f"{stem}.kept.adz", "quantize(balance = true, min_snr = 0)", f"{stem}.kept.q", f"--data={stem}.norm.npz")
     inputs = {"x": rng.normal(size=(2, 5, 24)).astype(np.float32)}
     kept = extra.split()[0] if "=" in extra else extra.split()[1]
     assert np.array_equal(
