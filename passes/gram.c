@@ -244,3 +244,17 @@ void replay_histogram(const struct replay *r, value_id v, double lo, double hi, 
         }
     }
 }
+
+int64_t replay_columns(const struct replay *r, const struct columns *c, int64_t group, int64_t most,
+                       float *to) {
+    uint32_t samples = replay_samples(r);
+    int64_t each = max_i64(1, most / samples), count = 0;
+    for (uint32_t i = 0; i < samples && count < most; i++) {
+        const struct tensor *x = replay_value(r, i, c->input);
+        int64_t all = columns_count(c, x), n = min_i64(min_i64(each, all), most - count);
+        if (!n) continue;
+        columns_read_f32(c, x, group, (int64_t)i % (all / n), all / n, n, to + count * c->depth);
+        count += n;
+    }
+    return count;
+}

@@ -41,4 +41,9 @@ struct value_range replay_range(const struct replay *r, value_id v);
 void replay_histogram(const struct replay *r, value_id v, double lo, double hi, uint32_t bins,
                       uint64_t *counts);
 
+/* Columns of a layer's input, [count][depth], evenly from all samples, at most `most`; returns their number.
+ */
+int64_t replay_columns(const struct replay *r, const struct columns *c, int64_t group, int64_t most,
+                       float *to);
+
 #endif

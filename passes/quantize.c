@@ -57,28 +57,25 @@ enum status quantize_read(const struct pass_options *options, struct quantize *q
 }
 
 /* -- the layers -- */
-static bool reads_rows(const struct op *op, uint32_t *table) {
-    *table = op->kind == OP_embedding ? 1 : 0;
-    return op->kind == OP_embedding || (op->kind == OP_gather && op_int(op, ATTR_axis) == 0);
+/* The table that the op reads rows of; 0 if it does no such thing. */
+static value_id table_of(const struct op *op) {
+    if (op->kind == OP_embedding) return op->operand[1];
+    return op->kind == OP_gather && op_int(op, ATTR_axis) == 0 ? op->operand[0] : (value_id){0};
 }
 
 /* Tables are read by rows, by one op or several; all their uses must be such. */
-static void find_table(struct quantize *q, const struct op *op, const uint32_t *uses) {
-    uint32_t table, reads = 0;
+static void add_table(struct quantize *q, value_id table, const uint32_t *uses) {
     const struct region *root = region_get(q->m, q->m->root);
-    if (!reads_rows(op, &table)) return;
-    const struct value *v = value_get(q->m, op->operand[table]);
-    if (v->kind != VALUE_PARAMETER || v->type.elem != ELEM_f32 || v->type.quant.i || v->type.layout.i ||
+    const struct value *v = value_get(q->m, table);
+    uint32_t reads = 0;
+    if (v->type.elem != ELEM_f32 || v->type.quant.i || v->type.layout.i ||
         type_rank(&q->m->types, v->type) != 2)
         return;
-    for (uint32_t i = 0; i < root->ops.count; i++) {
-        const struct op *other = op_get(q->m, root->ops.at[i]);
-        reads += reads_rows(other, &table) && value_same(other->operand[table], op->operand[table]);
-    }
     for (uint32_t i = 0; i < q->tables.count; i++)
-        if (value_same(q->tables.at[i], op->operand[reads_rows(op, &table) ? table : 0])) return;
-    (void)reads_rows(op, &table);
-    if (reads == uses[op->operand[table].i]) *vec_push(&q->tables) = op->operand[table];
+        if (value_same(q->tables.at[i], table)) return;
+    for (uint32_t i = 0; i < root->ops.count; i++)
+        reads += value_same(table_of(op_get(q->m, root->ops.at[i])), table);
+    if (reads == uses[table.i]) *vec_push(&q->tables) = table;
 }
 
 static enum status find_layers(struct quantize *q) {
@@ -88,14 +85,14 @@ static enum status find_layers(struct quantize *q) {
     for (uint32_t i = 0; i < region_get(q->m, q->m->root)->ops.count && status == STATUS_OK; i++) {
         struct quantize_layer l = {.op = region_get(q->m, q->m->root)->ops.at[i]};
         const struct op *op = op_get(q->m, l.op);
-        uint32_t table;
-        bool is_table = reads_rows(op, &table) && value_get(q->m, op->operand[table])->weight.i;
+        value_id table = table_of(op);
+        bool is_table = table.i && value_get(q->m, table)->kind == VALUE_PARAMETER;
         bool is_layer = columns_of(q->m, op, &l.c);
         if (!is_layer && !is_table) continue;
-        weight_id weight = value_get(q->m, is_layer ? l.c.weight : op->operand[table])->weight;
+        weight_id weight = value_get(q->m, is_layer ? l.c.weight : table)->weight;
         if (!select_has(&selection, q->m, op->result[0], weight, NULL)) continue;
         status = layer_check_finite(q->m, weight, q->diag);
-        if (!is_layer && status == STATUS_OK) find_table(q, op, uses);
+        if (!is_layer && status == STATUS_OK) add_table(q, table, uses);
         if (!is_layer || status != STATUS_OK) continue;
         const struct value *v = value_get(q->m, l.c.weight);
         const char *why = uses[l.c.weight.i] != 1              ? "its weight is used by several ops"
@@ -119,21 +116,6 @@ static enum status find_layers(struct quantize *q) {
 
 /* -- measuring -- */
 enum { MEASURED_COLUMNS = 1024, GRAM_COLUMNS = 1 << 15 };
-
-/* Some columns of the layer's input, [count][depth]; returns their number. */
-static int64_t some_columns(const struct replay *r, const struct columns *c, int64_t group, float *to) {
-    uint32_t samples = replay_samples(r);
-    int64_t each = max_i64(1, MEASURED_COLUMNS / samples), count = 0;
-    for (uint32_t i = 0; i < samples && count < MEASURED_COLUMNS; i++) {
-        const struct tensor *x = replay_value(r, i, c->input);
-        int64_t all = columns_count(c, x), n = min_i64(min_i64(each, all), MEASURED_COLUMNS - count);
-        int64_t step = n ? all / n : 1;
-        if (!n) continue;
-        columns_read_f32(c, x, group, (int64_t)i % step, step, n, to + count * c->depth);
-        count += n;
-    }
-    return count;
-}
 
 static void multiply(const struct columns *c, int64_t columns, const float *x, const float *w, float beta,
                      float *y) {
@@ -163,7 +145,7 @@ static void measure_group(const struct replay *r, struct quantize_layer *l, int6
           *v = xmalloc((size_t)(c->rows * c->depth) * sizeof *v);
     float *want = xcalloc((size_t)(MEASURED_COLUMNS * c->rows), sizeof *want),
           *y = xmalloc((size_t)(MEASURED_COLUMNS * c->rows) * sizeof *y);
-    int64_t n = some_columns(r, c, g, x);
+    int64_t n = replay_columns(r, c, g, MEASURED_COLUMNS, x);
     group_weight(c, g, old, -1, w);
     group_weight(c, g, fresh, 1, v);
     multiply(c, n, x, w, 0, want);

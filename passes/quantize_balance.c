@@ -175,19 +175,6 @@ static void make_factors(struct link *k) {
 }
 
 /* -- measuring -- */
-static int64_t some_columns(const struct replay *r, const struct columns *c, int64_t group, float *to) {
-    uint32_t samples = replay_samples(r);
-    int64_t each = max_i64(1, COLUMNS / samples), count = 0;
-    for (uint32_t i = 0; i < samples && count < COLUMNS; i++) {
-        const struct tensor *x = replay_value(r, i, c->input);
-        int64_t all = columns_count(c, x), n = min_i64(min_i64(each, all), COLUMNS - count);
-        if (!n) continue;
-        columns_read_f32(c, x, group, (int64_t)i % (all / n), all / n, n, to + count * c->depth);
-        count += n;
-    }
-    return count;
-}
-
 /* Rounded to the nearest, a scale for each row. */
 static void round_rows(float *w, int64_t rows, int64_t depth) {
     for (int64_t i = 0; i < rows; i++, w += depth) {
@@ -246,7 +233,7 @@ static void measure(const struct balance *b, const struct replay *r, const struc
     t.y = floats(COLUMNS * rows);
     const struct tensor *weight = value_constant(b->q->m, c->weight);
     for (int64_t g = 0; g < c->groups; g++) {
-        int64_t n = some_columns(r, c, g, t.x);
+        int64_t n = replay_columns(r, c, g, COLUMNS, t.x);
         for (int64_t i = 0; i < rows * depth; i++)
             t.old[i] = (float)tensor_get_f64(weight, g * rows * depth + i);
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)rows, (int)depth, 1, t.x,

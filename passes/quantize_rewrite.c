@@ -157,10 +157,8 @@ static enum status read_integers(struct rewrite *w) {
             const struct op *op = op_get(w->m, id);
             value_id v = op->operand[k];
             if (value_none(v) || !slot(w, v)->i || op->kind == OP_quantize) continue;
-            value_id to = {0};
-            if (means(op)) to = *slot(w, v);
-            if (op->kind == OP_add || op->kind == OP_sub) to = dequantized(w, v);
-            if (!to.i && !means(op) && op->kind != OP_add && op->kind != OP_sub) continue;
+            if (!means(op) && op->kind != OP_add && op->kind != OP_sub) continue;
+            value_id to = means(op) ? *slot(w, v) : dequantized(w, v);
             if (!to.i) return STATUS_FAILED;
             op_get(w->m, id)->operand[k] = to;
         }

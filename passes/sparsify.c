@@ -11,18 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void sparsify_get(const struct columns *c, int64_t group, const struct tensor *from, double *to) {
-    for (int64_t i = 0; i < c->rows; i++)
-        for (int64_t j = 0; j < c->depth; j++)
-            to[i * c->depth + j] = tensor_get_f64(from, columns_weight_at(c, group, i, j));
-}
-
-void sparsify_put(const struct columns *c, int64_t group, const double *from, struct tensor *to) {
-    for (int64_t i = 0; i < c->rows; i++)
-        for (int64_t j = 0; j < c->depth; j++)
-            tensor_set_f64(to, columns_weight_at(c, group, i, j), from[i * c->depth + j]);
-}
-
 enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct replay_visitor *visitor) {
     struct replay_options options = {.pass = "sparsify",
                                      .data = s->data,
@@ -33,45 +21,6 @@ enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct repl
 }
 
 /* -- the layers -- */
-/* x · W is read as linear(x, Wᵀ): then a row of the weight is what one output is made of, and patterns and
- * formats run along the inputs. */
-static void transpose_weight(struct sparsify *s, op_id op, struct columns *c) {
-    struct value *v = value_get(s->m, c->weight);
-    struct weight *w = weight_get(s->m, v->weight);
-    const int64_t dim[] = {c->rows, c->depth};
-    struct tensor t = tensor_new(w->tensor.elem, 2, dim);
-    size_t width = elem_bytes(t.elem);
-    for (int64_t i = 0; i < c->rows; i++)
-        for (int64_t j = 0; j < c->depth; j++)
-            memcpy((char *)t.data + (size_t)(i * c->depth + j) * width,
-                   (const char *)w->tensor.data + (size_t)(j * c->rows + i) * width, width);
-    tensor_free(&w->tensor);
-    w->tensor = t;
-    w->made_by = NULL;
-    v->type.shape = dims_from_ints(&s->m->types, dim, 2);
-    op_get(s->m, op)->kind = OP_linear;
-    check(columns_of(s->m, op_get(s->m, op), c));
-}
-
-static enum status check_finite(const struct sparsify *s, weight_id id) {
-    const struct weight *w = weight_get(s->m, id);
-    for (int64_t i = 0, n = tensor_count(&w->tensor); i < n; i++) {
-        double v = tensor_get_f64(&w->tensor, i);
-        if (isfinite(v)) continue;
-        struct str at = {0};
-        int64_t rest = i, index[MAX_RANK];
-        for (uint32_t k = w->tensor.rank; k-- > 0; rest /= w->tensor.dim[k])
-            index[k] = rest % w->tensor.dim[k];
-        for (uint32_t k = 0; k < w->tensor.rank; k++)
-            str_printf(&at, "%s%lld", k ? ", " : "", (long long)index[k]);
-        diag_error(s->diag, w->loc, "weight %s has %s at [%s]", w->name,
-                   isnan(v) ? "NaN" : "an infinite number", str_text(&at));
-        str_free(&at);
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
-}
-
 /* Why the op is no layer of the pass; NULL: it is one. */
 static const char *not_a_layer(const struct sparsify *s, const struct columns *c, const uint32_t *uses,
                                bool named) {
@@ -101,10 +50,10 @@ static enum status find_layers(struct sparsify *s) {
             diag_remark(s->diag, REMARK_MISSED, "sparsify", weight->name, "left as it is: %s", why);
             continue;
         }
-        status = check_finite(s, weight->weight);
+        status = layer_check_finite(s->m, weight->weight, s->diag);
         const struct value *bias = value_get(s->m, l.c.bias);
         l.bias_is_own = l.c.bias.i && bias->kind == VALUE_PARAMETER && uses[l.c.bias.i] == 1;
-        if (l.c.transposed && status == STATUS_OK) transpose_weight(s, l.op, &l.c);
+        if (l.c.transposed && status == STATUS_OK) layer_transpose(s->m, l.op, &l.c);
         *vec_push(&s->layers) = l;
     }
     if (status == STATUS_OK) status = select_check(&selection, "sparsify", s->m->loc, s->diag);
@@ -201,7 +150,7 @@ static void solve_group(const struct sparsify *s, const struct sparsify_layer *l
     double *old = xmalloc((size_t)count * sizeof *old), *w = xmalloc((size_t)count * sizeof *w);
     struct obs_problem p = {
         .rows = c->rows, .depth = n, .pattern = pattern_for(s, c), .ratio = l->ratio, .damp = s->damp};
-    sparsify_get(c, group, from, old);
+    layer_get(c, group, from, old);
     memcpy(w, old, (size_t)count * sizeof *w);
     p.old = old;
     p.w = w;
@@ -221,7 +170,7 @@ static void solve_group(const struct sparsify *s, const struct sparsify_layer *l
         o->energy += moment_distance(c->rows, n, old, NULL, p.g);
         if (o->shift) shift_bias(&p, gram, group, o);
     }
-    sparsify_put(c, group, w, to);
+    layer_put(c, group, w, to);
     free(old);
     free(w);
     free(p.kept);

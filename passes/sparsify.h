@@ -3,6 +3,7 @@
 #define ADZE_PASSES_SPARSIFY_H
 
 #include "ir/columns.h"
+#include "passes/layers.h"
 #include "passes/obs.h"
 #include "passes/pass.h"
 #include "passes/replay.h"
@@ -39,9 +40,5 @@ MUST_USE enum status sparsify_distribute(struct sparsify *s);
 MUST_USE enum status sparsify_by_curves(struct sparsify *s);
 /* The replay with the pass's own settings, of `most` samples (0: all). */
 MUST_USE enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct replay_visitor *visitor);
-
-/* A group of a layer's weights as doubles, [rows][depth], and back into a tensor. */
-void sparsify_get(const struct columns *c, int64_t group, const struct tensor *from, double *to);
-void sparsify_put(const struct columns *c, int64_t group, const double *from, struct tensor *to);
 
 #endif

@@ -52,7 +52,7 @@ static void measure_group(const struct sparsify *s, const struct sparsify_layer 
     p.pattern.rows = min_i64(s->pattern.rows, c->rows);
     p.pattern.columns = min_i64(s->pattern.columns, n);
     p.kept = xcalloc((size_t)count, sizeof *p.kept);
-    sparsify_get(c, group, t, old);
+    layer_get(c, group, t, old);
     moment_inverse(g, n, s->damp, &inverse);
     *energy += moment_distance(c->rows, n, old, NULL, g);
     for (uint32_t k = 0; k < POINTS; k++) {

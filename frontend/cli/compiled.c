@@ -2,7 +2,10 @@
 
 #include "frontend/cli/load.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum elem compiled_elem(uint32_t abi_elem) {
     const char *name = adze_elem_name(abi_elem);
@@ -48,6 +51,23 @@ enum status compiled_open(struct invocation *inv, const char *path, const char *
     }
     compiled_close(out);
     return STATUS_FAILED;
+}
+
+enum exit_code compiled_make(struct invocation *inv, struct module *m, uint32_t workers,
+                             struct compiled *out) {
+    const char *base = getenv("TMPDIR");
+    char *folder = arena_printf(&inv->arena, "%s/adze-XXXXXX", base && *base ? base : "/tmp");
+    *out = (struct compiled){0};
+    if (!mkdtemp(folder)) {
+        diag_error(&inv->diag, (struct loc){0}, "cannot make a folder like %s: %s", folder, strerror(errno));
+        return EXIT_INPUT;
+    }
+    const char *library = arena_printf(&inv->arena, "%s/model.so", folder);
+    enum exit_code code = compile_for_host(inv, m, arena_printf(&inv->arena, "%s/model", folder));
+    if (!code && compiled_open(inv, library, NULL, workers, out) != STATUS_OK) code = EXIT_INPUT;
+    unlink(library);
+    rmdir(folder);
+    return code;
 }
 
 void compiled_close(struct compiled *c) {

@@ -3,7 +3,7 @@
 #define ADZE_FRONTEND_CLI_COMPILED_H
 
 #include "frontend/cli/command.h"
-#include "ir/tensor.h"
+#include "ir/module.h"
 #include "runtime/include/adze_runtime.h"
 
 struct compiled {
@@ -18,6 +18,10 @@ struct compiled {
  * success compiled_close. */
 MUST_USE enum status compiled_open(struct invocation *inv, const char *path, const char *weights,
                                    uint32_t workers, struct compiled *out);
+/* Compiles the module (whose shapes are fixed; it is changed) for this machine into a folder of its own,
+ * which is gone afterwards, and opens that. */
+MUST_USE enum exit_code compiled_make(struct invocation *inv, struct module *m, uint32_t workers,
+                                      struct compiled *out);
 void compiled_close(struct compiled *c); /* accepts a zeroed one */
 
 /* Checks the inputs' types and shapes, and allocates the outputs (owned by the caller). Symbols take their

@@ -4,11 +4,6 @@
 #include "ir/interp.h"
 #include "runtime/include/adze_runtime.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 /* A module with the ports of a library: what samples are read for. */
 static struct module *ports_of(const struct compiled *c, const char *name) {
     struct module *m = module_new(name);
@@ -30,28 +25,14 @@ enum exit_code runner_open(struct invocation *inv, const char *path, bool interp
     return EXIT_OK;
 }
 
-static enum exit_code compile_in_folder(struct runner *r) {
-    const char *base = getenv("TMPDIR");
-    char *folder = arena_printf(&r->inv->arena, "%s/adze-eval-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(folder)) {
-        diag_error(&r->inv->diag, (struct loc){0}, "cannot make a folder like %s: %s", folder,
-                   strerror(errno));
-        return EXIT_INPUT;
-    }
-    const char *library = arena_printf(&r->inv->arena, "%s/model.so", folder);
-    struct module *copy = module_clone(r->m);
-    enum exit_code code = compile_for_host(r->inv, copy, arena_printf(&r->inv->arena, "%s/model", folder));
-    if (!code && compiled_open(r->inv, library, NULL, 1, &r->c) != STATUS_OK) code = EXIT_INPUT;
-    module_free(copy);
-    unlink(library);
-    rmdir(folder);
-    return code;
-}
-
 enum exit_code runner_start(struct runner *r, const struct tensor *inputs) {
     if (r->c.library) return EXIT_OK;
     if (interp_bind_inputs(r->m, inputs, &r->inv->diag) != STATUS_OK) return EXIT_INPUT;
-    return r->interp ? EXIT_OK : compile_in_folder(r);
+    if (r->interp) return EXIT_OK;
+    struct module *copy = module_clone(r->m);
+    enum exit_code code = compiled_make(r->inv, copy, 1, &r->c);
+    module_free(copy);
+    return code;
 }
 
 enum exit_code runner_run(struct runner *r, const struct tensor *inputs, struct tensor *outputs) {

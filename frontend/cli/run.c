@@ -6,10 +6,8 @@
 #include "frontend/tensorfile/npz.h"
 #include "ir/interp.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static enum exit_code save_outputs(struct invocation *inv, const char *const *names, struct tensor *outputs,
                                    uint32_t count) {
@@ -113,19 +111,10 @@ static enum exit_code interpret(struct invocation *inv, struct job *job) {
     return interp_run(job->m, job->in, &options, job->out, &inv->diag) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
 }
 
-/* Compiles for this machine into a folder of its own, which is gone afterwards. */
 static enum exit_code compile_and_run(struct invocation *inv, struct job *job, uint32_t threads) {
+    struct compiled c;
     if (interp_bind_inputs(job->m, job->in, &inv->diag) != STATUS_OK) return EXIT_INPUT;
-    const char *base = getenv("TMPDIR");
-    char *folder = arena_printf(&inv->arena, "%s/adze-run-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(folder)) {
-        diag_error(&inv->diag, (struct loc){0}, "cannot make a folder like %s: %s", folder, strerror(errno));
-        return EXIT_INPUT;
-    }
-    const char *library = arena_printf(&inv->arena, "%s/model.so", folder);
-    enum exit_code code = compile_for_host(inv, job->m, arena_printf(&inv->arena, "%s/model", folder));
-    struct compiled c = {0};
-    if (!code && compiled_open(inv, library, NULL, threads, &c) != STATUS_OK) code = EXIT_INPUT;
+    enum exit_code code = compiled_make(inv, job->m, threads, &c);
     if (!code && compiled_outputs(inv, &c, job->in, job->out) != STATUS_OK) code = EXIT_INPUT;
     int error = code ? ADZE_OK : compiled_run(&c, job->in, job->out, NULL);
     if (error) {
@@ -133,8 +122,6 @@ static enum exit_code compile_and_run(struct invocation *inv, struct job *job, u
         code = EXIT_INPUT;
     }
     compiled_close(&c);
-    unlink(library);
-    rmdir(folder);
     return code;
 }
 
