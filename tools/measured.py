@@ -1,5 +1,5 @@
-"""Runs a command and prints its exit status, its time and the most memory that it and its children had, as JSON; the
-command's own output goes to a log file: `python -m tools.measured LOG COMMAND...`.
+"""Runs a command and prints its exit status, its time, its CPU time and the most memory that it and its children had, as
+JSON; the command's own output goes to a log file: `python -m tools.measured LOG COMMAND...`.
 
 A process of its own, because a child's peak includes what its parent had when it was made: this parent is small.
 """
@@ -18,7 +18,10 @@ def main():
     pid = os.posix_spawnp(command[0], command, os.environ, file_actions=actions)
     _, status, usage = os.wait4(pid, 0)
     seconds = time.perf_counter() - start
-    result = {"status": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak_bytes": usage.ru_maxrss * 1024}
+    result = {
+        "status": os.waitstatus_to_exitcode(status), "seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * 1024,
+    }  # fmt: skip
     print(json.dumps(result))
 
 

@@ -5,6 +5,8 @@ isolation are one. Font files are divided: those that the classifier was trained
 for final figures have no file in common; calibration takes pictures in training faces that no training run drew. A file
 that is held out has relatives among those trained on: another weight or slope of its family, or a design like it.
 
+A harder split has the font files of the final one, with every distortion half as large again as in training.
+
 python glyph_data.py SPLIT COUNT OUT.npz     writes `image` f32[COUNT, 1, 32, 32] and `label` i64[COUNT]
 """
 
@@ -31,12 +33,12 @@ FINAL = (
     "freefont/FreeSerif", "freefont/FreeSansBold", "liberation/LiberationSansNarrow-Regular", "liberation/LiberationSerif-Bold",
     "liberation/LiberationSans-Italic",
 )  # fmt: skip
-SEEDS = {"train": 1, "calibration": 2, "selection": 3, "final": 4}
+SEEDS = {"train": 1, "calibration": 2, "selection": 3, "final": 4, "harder": 5}
 
 
 def faces(split):
     """The font files of a split, in a fixed order."""
-    held_out = {"selection": SELECTION, "final": FINAL}
+    held_out = {"selection": SELECTION, "final": FINAL, "harder": FINAL}
     if split in held_out:
         return [FONTS / f"{name}.ttf" for name in held_out[split]]
     names = sorted(path for path in FONTS.glob("*/*.ttf") if "Math" not in path.name)
@@ -45,21 +47,21 @@ def faces(split):
     return [path for path in names if path.parent.name in families and str(path) not in taken]
 
 
-def draw(random, character, face):
-    """One character as f32[32, 32]."""
+def draw(random, character, face, strain=1):
+    """One character as f32[32, 32], its distortions `strain` times as large as usual."""
     font = ImageFont.truetype(str(face), int(random.integers(20, 29)))
     left, top, right, bottom = font.getbbox(character)
     while True:
         ink, paper = (int(level) for level in random.integers(0, 256, 2))
         if abs(ink - paper) >= CONTRAST:
             break
-    x = (EDGE - (right - left)) / 2 - left + random.uniform(-2, 2)
-    y = (EDGE - (bottom - top)) / 2 - top + random.uniform(-2, 2)
+    x = (EDGE - (right - left)) / 2 - left + random.uniform(-2, 2) * strain
+    y = (EDGE - (bottom - top)) / 2 - top + random.uniform(-2, 2) * strain
     picture = Image.new("L", (EDGE, EDGE), paper)
     ImageDraw.Draw(picture).text((x, y), character, font=font, fill=ink)
-    picture = picture.rotate(random.uniform(-8, 8), Image.Resampling.BICUBIC, fillcolor=paper)
-    picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, 1)))
-    noise = random.uniform(0, 16) * random.uniform(-1, 1, (EDGE, EDGE))
+    picture = picture.rotate(random.uniform(-8, 8) * strain, Image.Resampling.BICUBIC, fillcolor=paper)
+    picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, 1) * strain))
+    noise = strain * random.uniform(0, 16) * random.uniform(-1, 1, (EDGE, EDGE))
     return (np.clip(np.asarray(picture) + noise, 0, 255) / 255 - 0.5).astype(np.float32) * 2
 
 
@@ -71,7 +73,8 @@ def make(split, count):
     pictures = np.empty((count, 1, EDGE, EDGE), np.float32)
     for i, label in enumerate(labels):
         characters = CLASSES[label]
-        pictures[i, 0] = draw(random, characters[random.integers(len(characters))], files[random.integers(len(files))])
+        character, face = characters[random.integers(len(characters))], files[random.integers(len(files))]
+        pictures[i, 0] = draw(random, character, face, 1.5 if split == "harder" else 1)
     return pictures, labels.astype(np.int64)
 
 

@@ -2,7 +2,8 @@
 
 A picture is f32[3, 48, 320], values in [-1, 1]; the word is scaled to 48 rows and the right is padded with zeros. Words are
 drawn without accents from the list of `wamerican`, in the upright faces of three font packages, 24 to 36 pixels, random
-greys, turned by up to 2 degrees, blurred by up to one pixel, with noise of up to 12 levels.
+greys, turned by up to 2 degrees, blurred by up to one pixel, with noise of up to 12 levels; harder ones are of 14 to 20
+pixels, turned by up to 4 degrees, with noise of up to 30 levels.
 """
 
 import argparse
@@ -20,6 +21,8 @@ FAMILIES = {
     "freefont/Free{}.ttf": ("Mono", "MonoBold", "Sans", "SansBold", "Serif", "SerifBold"),
 }
 CONTRAST = 48
+# Pixels (from, below), degrees, levels of noise.
+USUAL, HARDER = (24, 37, 2, 12), (14, 21, 4, 30)
 ROWS, COLUMNS = 48, 320
 TEXT_BYTES = 32
 
@@ -43,17 +46,18 @@ def greys(random):
             return ink, paper
 
 
-def draw(random, word, face):
+def draw(random, word, face, harder=False):
     """One word as a grey picture of its own size, u8[rows, columns]."""
-    font = ImageFont.truetype(str(face), int(random.integers(24, 37)))
+    small, large, turn, levels = HARDER if harder else USUAL
+    font = ImageFont.truetype(str(face), int(random.integers(small, large)))
     left, top, right, bottom = font.getbbox(word)
     margin = 6
     ink, paper = greys(random)
     picture = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), paper)
     ImageDraw.Draw(picture).text((margin - left, margin - top), word, font=font, fill=ink)
-    picture = picture.rotate(random.uniform(-2, 2), Image.Resampling.BICUBIC, fillcolor=paper)
+    picture = picture.rotate(random.uniform(-turn, turn), Image.Resampling.BICUBIC, fillcolor=paper)
     picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, 1)))
-    noise = random.uniform(0, 12) * random.uniform(-1, 1, (picture.height, picture.width))
+    noise = random.uniform(0, levels) * random.uniform(-1, 1, (picture.height, picture.width))
     return np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8)
 
 

@@ -3,28 +3,30 @@
 Each task has three splits: calibration (at most 1,024 samples, of which passes see the inputs alone), selection (recipes
 are chosen on it) and final (figures in the documentation). Splits have no word, file content or package in common, and no
 font file where the model was trained here: what a sample is made from belongs to one split, by a hash of it. Where fewer
-samples than wanted belong to a split, all of them are taken.
+samples than wanted belong to a split, all of them are taken. Where the original makes next to no mistakes there is a fourth,
+harder: of what belongs to final, drawn so that it is harder to read than anything that the other splits have.
 """
 
 import hashlib
-import importlib.util
+import os
 import pathlib
 
 import numpy as np
 
-from tools import filetype_data, models, ocr_data, retrieval_data
+from tools import filetype_data, glyph_data, models, ocr_data, retrieval_data
 
 FOLDER = models.ROOT / "build" / "accuracy" / "data"
-SEEDS = {"calibration": 101, "selection": 102, "final": 103}
-SHARES = {"calibration": (0, 3), "selection": (3, 5), "final": (5, 10)}  # of ten
-# Samples of each split, and those of quick runs.
+SEEDS = {"calibration": 101, "selection": 102, "final": 103, "harder": 104}
+SHARES = {"calibration": (0, 3), "selection": (3, 5), "final": (5, 10), "harder": (5, 10)}  # of ten
+# Samples of each split, and those of quick runs: to calibrate, and to score.
 COUNTS = {
-    "ocr": ({"calibration": 256, "selection": 500, "final": 5000}, 24),
-    "direction": ({"calibration": 512, "selection": 600, "final": 2000}, 64),
-    "filetype": ({"calibration": 256, "selection": 300, "final": 1200}, 48),
-    "retrieval": ({"calibration": 192, "selection": 200, "final": 400}, 24),
-    "glyph": ({"calibration": 1024, "selection": 2000, "final": 6000}, 96),
+    "ocr": ({"calibration": 256, "selection": 500, "final": 5000, "harder": 1000}, (24, 100)),
+    "direction": ({"calibration": 512, "selection": 600, "final": 2000}, (64, 400)),
+    "filetype": ({"calibration": 256, "selection": 300, "final": 1200}, (48, 100)),
+    "retrieval": ({"calibration": 96, "selection": 200, "final": 400}, (24, 60)),
+    "glyph": ({"calibration": 512, "selection": 2000, "final": 6000, "harder": 2000}, (32, 400)),
 }
+SOURCES = {"ocr": "ocr_data", "direction": "ocr_data", "filetype": "filetype_data", "retrieval": "retrieval_data", "glyph": "glyph_data"}
 
 
 def belongs(name, split):
@@ -39,7 +41,8 @@ def drawn_words(count, split):
     words = [word for word in ocr_data.words() if belongs(word, split)]
     chosen = [words[i] for i in random.integers(len(words), size=count)]
     styles = ocr_data.faces()
-    return random, [ocr_data.draw(random, word, styles[random.integers(len(styles))]) for word in chosen], chosen
+    drawn = [ocr_data.draw(random, word, styles[random.integers(len(styles))], split == "harder") for word in chosen]
+    return random, drawn, chosen
 
 
 def ocr(count, split):
@@ -79,25 +82,30 @@ def retrieval(count, split):
 
 
 def glyph(count, split):
-    place = models.ROOT / "test" / "models" / "glyph_data.py"
-    spec = importlib.util.spec_from_file_location("glyph_data", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    image, label = module.make(split, count)
+    image, label = glyph_data.make(split, count)
     return {"image": image, "label": label}
 
 
 MAKERS = {"ocr": ocr, "direction": direction, "filetype": filetype, "retrieval": retrieval, "glyph": glyph}
 
 
+def size(task, split):
+    """How many samples a split has: fewer than are asked for where there are no more."""
+    with np.load(path(task, split)) as data:
+        return len(data["query" if "query" in data.files else "label"])
+
+
 def path(task, split, small=False):
-    """The .npz of a split, made at first use."""
+    """The .npz of a split, made at first use, and again when what draws it has changed."""
     counts, few = COUNTS[task]
-    count = min(few, counts[split]) if small else counts[split]
-    file = FOLDER / f"{task}-{split}-{count}.npz"
+    count = min(few[split != "calibration"], counts[split]) if small else counts[split]
+    maker = pathlib.Path(__file__).with_name(f"{SOURCES[task]}.py").read_bytes()
+    drawn_by = hashlib.sha256(maker + repr((SEEDS[split], SHARES[split])).encode()).hexdigest()[:8]
+    file = FOLDER / f"{task}-{split}-{count}-{drawn_by}.npz"
     if not file.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
-        unfinished = pathlib.Path(f"{file}.part.npz")
+        # Tests run side by side: a file appears whole or not at all.
+        unfinished = FOLDER / f".{os.getpid()}-{file.name}"
         np.savez(unfinished, **MAKERS[task](count, split))
         unfinished.rename(file)
     return file

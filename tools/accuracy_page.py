@@ -1,0 +1,147 @@
+"""Writes docs/accuracy.md and its curves from what was measured."""
+
+from tools import accuracy_data, accuracy_recipes, models, svg
+from tools.bench import machine
+
+PAGE = models.ROOT / "docs" / "accuracy.md"
+CURVES = models.ROOT / "docs" / "accuracy"
+
+
+def points(interval):
+    """A difference of scores in points, with its interval."""
+    return f"{100 * interval['mean']:+.2f} [{100 * interval['lo']:+.2f}, {100 * interval['hi']:+.2f}]"
+
+
+def metric(result):
+    return result["metrics"][accuracy_recipes.TASKS[result["task"]].metric]
+
+
+def share(result):
+    return result["bytes"] / result["original_bytes"]
+
+
+def line(cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def head(names):
+    return [line(names), "|" + "---|" * len(names)]
+
+
+def required(results):
+    known = {(r["task"], r["name"]): r for r in results}
+    lines = head(["model", "recipe", "may lose", "loses (95%)", "file", "held", "baseline", "it loses (95%)"])
+
+    def lost(r):
+        change = metric(r)["change"]
+        return f"{-100 * change['mean']:.2f} [{-100 * change['hi']:.2f}, {-100 * change['lo']:.2f}]"
+
+    for bound in accuracy_recipes.BOUNDS:
+        r, b = known.get((bound.task, bound.recipe)), known.get((bound.task, bound.baseline))
+        if not r:
+            lines.append(line([bound.task, bound.recipe, bound.loss, "not measured", "", "", "", ""]))
+            continue
+        loss = -100 * metric(r)["change"]["mean"]
+        held = loss <= bound.loss and (bound.share is None or share(r) <= bound.share)
+        limit = f" (at most {bound.share:g}x)" if bound.share else ""
+        other = [f"{b['name']}{f' ({choice})' if (choice := b['choice']) else ''}", lost(b)] if b else ["", ""]
+        size = f"{share(r):.3f}x{limit}"
+        lines.append(line([bound.task, bound.recipe, bound.loss, lost(r), size, "yes" if held else "**no**", *other]))
+    return lines
+
+
+def table(task, results):
+    """A row for each recipe of a task."""
+    about, harder = accuracy_recipes.TASKS[task], any("harder" in r for r in results)
+    names = ["recipe", "score, %", "change, points (95%)", *(f"change of {name}" for name in about.besides), "agreement, %"]
+    if harder:
+        names += ["harder: score, %", "change, points (95%)"]
+    lines = head([*names, "file", "speedup", "pass, s", "peak, MiB", "commit"])
+    for r in results:
+        cells = [r["name"] + (f" ({r['choice']})" if r["choice"] else "")]
+        cells += [f"{100 * metric(r)['score']['mean']:.2f}", points(metric(r)["change"])]
+        cells += [points(r["metrics"][name]["change"]) for name in about.besides]
+        cells.append(f"{100 * r['metrics']['agreement']['score']['mean']:.1f}")
+        if harder:
+            h = r.get("harder")
+            one = h and h["metrics"][about.metric]
+            cells += [f"{100 * one['score']['mean']:.2f}", points(one["change"])] if one else ["", ""]
+        speed = r.get("speed")
+        cells += [f"{share(r):.3f}x", f"{speed['original_ms'] / speed['ms']:.2f}x" if speed else ""]
+        cells += [f"{r['cpu_seconds']:.0f}", f"{r['peak_bytes'] / 2**20:.0f}", r["commit"]]
+        lines.append(line(cells))
+    return lines
+
+
+def chosen(task, results):
+    """What every choice of the recipes with several scored on the selection split."""
+    name = accuracy_recipes.TASKS[task].metric
+    rows = [(r, tried) for r in results if (tried := r["tried"])]
+    if not rows:
+        return []
+    ways = list(dict.fromkeys(choice.what for _, tried in rows for choice, _ in tried))
+    lines = ["How rows with several choices were *chosen*: the score in % on the selection split.", "", *head(["recipe", *ways])]
+    for r, tried in rows:
+        scores = {choice.what: f"{100 * result['metrics'][name]['score']['mean']:.2f}" for choice, result in tried}
+        marked = {what: f"**{score}**" if what == r["choice"] else score for what, score in scores.items()}
+        lines.append(line([r["name"], *(marked.get(way, "") for way in ways)]))
+    return [*lines, ""]
+
+
+def curve(task, results):
+    """The SVG of one model: score against file size, a line for each method."""
+    lines = {}
+    for r in results:
+        lines.setdefault(r["method"], []).append((share(r), 100 * metric(r)["score"]["mean"]))
+    name = accuracy_recipes.TASKS[task].metric
+    level = 100 * metric(results[0])["original"]["mean"]
+    text = svg.chart(f"{task}: {name} against file size", "file, share of the f32 original", f"{name}, %", lines, level)
+    CURVES.mkdir(exist_ok=True)
+    (CURVES / f"{task}.svg").write_text(text)
+
+
+def samples(task, results):
+    about, first = accuracy_recipes.TASKS[task], results[0]
+    text = f"{about.model}, {about.metric}: the original scores {100 * metric(first)['original']['mean']:.2f}% of {first['count']} samples"
+    harder = next((r["harder"] for r in results if r.get("harder")), None)
+    if harder:
+        text += f", and {100 * harder['metrics'][about.metric]['original']['mean']:.2f}% of {harder['count']} harder ones"
+    return text + f"; calibration: {accuracy_data.size(task, 'calibration')} samples, selection: {accuracy_data.size(task, 'selection')}."
+
+
+def duration(timings):
+    """`timings`: [(what, result of `make`, seconds it may take)]."""
+    if not timings:
+        return []
+    lines = ["How long OBS takes (`adze opt`, CPU time of one thread, reading the model and measuring included):", ""]
+    lines += head(["what", "seconds", "may take", "held", "peak, MiB"])
+    for what, made, most in timings:
+        took = made["cpu_seconds"]
+        lines.append(line([what, f"{took:.0f}", most, "yes" if took <= most else "**no**", f"{made['peak_bytes'] / 2**20:.0f}"]))
+    return [*lines, ""]
+
+
+def write(results, timings):
+    """`timings`: [(task, what, result of `make`, seconds it may take)]."""
+    lines = [
+        "# Accuracy", "",
+        "<!-- made by `./dev accuracy`: do not edit -->", "",
+        "What compression costs, one shot: no fine-tuning, calibration on at most 1,024 unlabelled samples, scores on the "
+        "final split, which no recipe was chosen on. Changes are paired: both models on the same samples, with 95% "
+        "intervals. Files are the weights files against the f32 original's. Speedups are of one thread, batch 1, least of many "
+        "runs in turns; the seconds are CPU time of one thread for all of `adze opt`, with its peak memory; the commit is the "
+        "compiler's that a row was measured with.", "",
+        "Baselines are tuned with no less care than what they stand beside: of magnitude and Wanda the row shows the "
+        "distribution of the zeros over the layers that does best on the selection split (tables *chosen*), of OBS up to 60% the "
+        "uniform one, and the better of uniform and by sensitivity above. Channels by magnitude take the same share of every "
+        "group, and nothing is solved again.", "",
+        f"Machine: {machine()[0]} ({machine()[1]}). Command: `./dev accuracy`.", "", "## What is required", "", *required(results), "",
+    ]  # fmt: skip
+    for task in accuracy_recipes.TASKS:
+        own = [r for r in results if r["task"] == task]
+        if own:
+            lines += [f"## {task}", "", samples(task, own), "", *table(task, own), "", *chosen(task, own)]
+            lines += duration([rest for name, *rest in timings if name == task])
+            lines += [f"![{task}](accuracy/{task}.svg)", ""]
+            curve(task, own)
+    PAGE.write_text("\n".join(lines))
