@@ -64,6 +64,22 @@ static uint64_t pack_constant(struct compiler *c, value_id constant, layout_id l
     return vec_last(&c->places);
 }
 
+/* Panels that are cut and coded alike give the same bytes. */
+static uint64_t pack_coded(struct compiler *c, value_id constant, const struct panels *p) {
+    struct {
+        uint32_t constant, coding, nr, steps, per;
+    } key = {constant.i, p->coding, p->nr, p->steps, p->per};
+    bool is_new;
+    uint32_t *slot = map_put(&c->packed, &key, sizeof key, &is_new);
+    if (!is_new) return c->places.at[*slot];
+    *slot = c->places.count;
+    struct tensor coded = panels_encode(p, value_constant(c->m, constant));
+    if (!coded.data) bug("the weight %s does not fit its coding", value_get(c->m, constant)->name);
+    *vec_push(&c->places) = append_weights(c, coded.data, tensor_bytes(&coded));
+    tensor_free(&coded);
+    return vec_last(&c->places);
+}
+
 static const struct op *constant_relayout(const struct module *m, value_id v) {
     const struct value *value = value_get(m, v);
     if (value->kind != VALUE_RESULT) return NULL;
@@ -177,7 +193,13 @@ static enum status add_step(struct compiler *c, op_id id) {
     const struct op *op = op_get(c->m, id);
     uint32_t n = op->operand_count + op->result_count;
     struct program_operand *operands = arena_array(&c->arena, struct program_operand, n);
-    for (uint32_t i = 0; i < op->operand_count; i++) operands[i] = operand_of(c, op->operand[i]);
+    for (uint32_t i = 0; i < op->operand_count; i++) {
+        if (kernel.panels.coding != PANELS_none && i == kernel.coded_operand)
+            operands[i] =
+                (struct program_operand){SPACE_WEIGHTS, 0, pack_coded(c, op->operand[i], &kernel.panels)};
+        else
+            operands[i] = operand_of(c, op->operand[i]);
+    }
     for (uint32_t i = 0; i < op->result_count; i++)
         operands[op->operand_count + i] = operand_of(c, op->result[i]);
     if (kernel.worker_scratch > c->worker_scratch) c->worker_scratch = kernel.worker_scratch;

@@ -10,7 +10,7 @@
 #define ADZE_CODEGEN_KERNEL_H
 
 #include "ir/op.h"
-#include "ir/target.h"
+#include "ir/panels.h"
 
 #include <llvm-c/Core.h>
 
@@ -28,6 +28,9 @@ struct kernel {
     LLVMValueRef function;
     uint32_t items;
     uint64_t worker_scratch; /* bytes, 64-byte aligned */
+    /* The operand that is read as coded panels, if their coding is not PANELS_none. */
+    struct panels panels;
+    uint32_t coded_operand;
 };
 
 /* An emitter declines what it does not cover, saying why: the caller tries the next one, and a contraction

@@ -1,5 +1,7 @@
 #include "ir/contraction.h"
 
+#include "ir/panels.h"
+
 #include <string.h>
 
 static uint32_t out_extent(const struct conv_problem *p, uint32_t in, uint32_t kernel, uint32_t axis) {
@@ -31,6 +33,20 @@ static const char *plain_f32(const struct module *m, value_id v, int64_t dims[MA
     if (!type_static(&m->types, t, dims)) return "a shape is not known";
     if (type_count(&m->types, t) == 0) return "a tensor is empty";
     if (type_storage_count(&m->types, t) > MOST_ELEMENTS) return "a tensor is too large";
+    return NULL;
+}
+
+/* Weights are plain, or coded. */
+static const char *read_weights(const struct module *m, value_id v, int64_t dims[MAX_RANK],
+                                struct contraction *out) {
+    struct type type = value_get(m, v)->type;
+    struct sparse s = sparse_get(&m->types, type.sparse);
+    if (panels_hold(m, type)) return plain_f32(m, v, dims);
+    if (!type_static(&m->types, type, dims)) return "a shape is not known";
+    if (type_count(&m->types, type) == 0) return "a tensor is empty";
+    if (type_count(&m->types, type) > MOST_ELEMENTS) return "a tensor is too large";
+    out->coded = true;
+    out->together = s.kind == SPARSE_NM || s.kind == SPARSE_BLOCK ? s.b : 1;
     return NULL;
 }
 
@@ -71,6 +87,7 @@ static const char *finish_transposed(const struct op *op, uint32_t spatial, stru
     for (uint32_t i = 0; i < spatial; i++)
         if (more[i] < 0 || more[i] > INT16_MAX) return "an output padding is negative or too large";
     spread(more, spatial, 0, p.output_pad);
+    if (out->coded) return "a transposed convolution reads plain weights";
     *out = (struct contraction){.kind = CONTRACTION_CONV_TRANSPOSE, .conv = p};
     return NULL;
 }
@@ -78,7 +95,7 @@ static const char *finish_transposed(const struct op *op, uint32_t spatial, stru
 static const char *read_conv(const struct module *m, const struct op *op, struct contraction *out) {
     int64_t x[MAX_RANK], w[MAX_RANK];
     const char *reason = plain_f32(m, op->operand[0], x);
-    if (!reason) reason = plain_f32(m, op->operand[1], w);
+    if (!reason) reason = read_weights(m, op->operand[1], w, out);
     if (reason) return reason;
     bool transposed = op->kind == OP_conv_transpose1d || op->kind == OP_conv_transpose2d;
     uint32_t spatial = op->kind == OP_conv2d || op->kind == OP_conv_transpose2d ? 2 : 1;
@@ -109,28 +126,27 @@ static const char *read_conv(const struct module *m, const struct op *op, struct
     if (transposed) return finish_transposed(op, spatial, p, out);
     if (p.w == 1 && p.kw == 1 && !p.pad[1] && !p.pad[3] && p.h > 1) turn(&p);
     bool depthwise = p.groups > 1 && p.groups == p.c && p.groups == p.o;
-    *out = (struct contraction){.kind = depthwise ? CONTRACTION_DEPTHWISE : CONTRACTION_CONV, .conv = p};
+    out->kind = depthwise ? CONTRACTION_DEPTHWISE : CONTRACTION_CONV;
+    out->conv = p;
     return NULL;
 }
 
 static const char *read_linear(const struct module *m, const struct op *op, struct contraction *out) {
     int64_t x[MAX_RANK], w[MAX_RANK];
     const char *reason = plain_f32(m, op->operand[0], x);
-    if (!reason) reason = plain_f32(m, op->operand[1], w);
+    if (!reason) reason = read_weights(m, op->operand[1], w, out);
     if (reason) return reason;
     if (value_get(m, op->operand[0])->type.layout.i) return "linear reads plain rows";
     uint32_t rank = type_rank(&m->types, value_get(m, op->operand[0])->type);
     uint32_t rows = 1;
     for (uint32_t i = 0; i + 1 < rank; i++) rows *= (uint32_t)x[i];
-    *out = (struct contraction){
-        .kind = CONTRACTION_MATMUL,
-        .matmul = {.m = rows,
-                   .n = (uint32_t)w[0],
-                   .k = (uint32_t)w[1],
-                   .packed = true,
-                   .packable = true,
-                   .transposed = true},
-    };
+    out->kind = CONTRACTION_MATMUL;
+    out->matmul = (struct matmul_problem){.m = rows,
+                                          .n = (uint32_t)w[0],
+                                          .k = (uint32_t)w[1],
+                                          .packed = true,
+                                          .packable = true,
+                                          .transposed = true};
     return NULL;
 }
 
@@ -181,6 +197,7 @@ const char *contraction_of(const struct module *m, const struct op *op, struct c
     int64_t dims[MAX_RANK];
     const char *reason = plain_f32(m, op->result[0], dims);
     if (reason) return reason;
+    *out = (struct contraction){0};
     switch (op->kind) {
     case OP_conv1d:
     case OP_conv2d:

@@ -53,6 +53,8 @@ struct matmul_problem {
 
 struct contraction {
     enum contraction_kind kind;
+    bool coded;        /* b is a constant that is not stored as plain f32 (ir/panels.h) */
+    uint32_t together; /* coded: so many columns of it are coded as one */
     union {
         struct conv_problem conv;
         struct matmul_problem matmul;

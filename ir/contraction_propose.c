@@ -108,6 +108,28 @@ static void pick_stretch(const struct traffic *t, uint32_t channels, uint32_t bl
     if (s->kc >= blocks * block) s->kc = 0;
 }
 
+/* Coded panels are decoded by every item that reads them: an item has all lines, in stretches of the sum
+ * whose decoded weights stay in L1 for few points and in L2 for many, and which end where columns that are
+ * coded together end. `depth` counts the columns of a channel. */
+enum { FEW_POINTS = 32, STAYS_IN_L1 = 16 << 10 };
+
+static void pick_coded(const struct contraction *c, const struct traffic *t, uint32_t points,
+                       uint32_t channels, uint32_t block, uint32_t depth, struct schedule *s) {
+    s->mc = t->lines;
+    s->order = SCHEDULE_WEIGHTS_OUTSIDE;
+    s->prefetch &= ~(uint32_t)SCHEDULE_PREFETCH_WEIGHTS;
+    s->kc = 0;
+    double room = points <= FEW_POINTS ? STAYS_IN_L1 : 0.125 * t->l2, sums = 4.0 * points * s->nr;
+    uint32_t blocks = channels / block;
+    if (blocks == 0 || t->panel <= room || sums > t->l2 / 2) return;
+    for (uint32_t n = (uint32_t)(t->panel / room) + 1; n > 1; n--) {
+        uint32_t per = div_up(blocks, min_u32(n, blocks));
+        if (per * block * depth % c->together) continue;
+        s->kc = per < blocks ? per * block : 0;
+        return;
+    }
+}
+
 /* Bytes of the input that are read at all: strides larger than the kernel leave gaps. */
 static double conv_input_bytes(const struct conv_problem *p) {
     if (p->transposed) return 4.0 * p->c * p->h * p->w;
@@ -116,8 +138,9 @@ static double conv_input_bytes(const struct conv_problem *p) {
     return 4.0 * p->c / p->groups * rows * columns;
 }
 
-static uint32_t propose_conv(const struct conv_problem *p, const struct target *target, struct proposal *out,
-                             uint32_t room) {
+static uint32_t propose_conv(const struct contraction *what, const struct target *target,
+                             struct proposal *out, uint32_t room) {
+    const struct conv_problem *p = &what->conv;
     struct register_tile tiles[4];
     uint32_t lanes = target_lanes(target), oh = conv_out_height(p), ow = conv_out_width(p);
     uint32_t c = p->c / p->groups, o = p->o / p->groups, block = p->blocked ? lanes : 1, count = 0;
@@ -141,6 +164,7 @@ static uint32_t propose_conv(const struct conv_problem *p, const struct target *
                             .l2 = (double)target_l2_bytes(target)};
         pick_box(&t, &s);
         pick_stretch(&t, c, block, &s);
+        if (what->coded) pick_coded(what, &t, oh * ow, c, block, p->kh * p->kw, &s);
         s.unroll = pick_unroll(block, p->kw, mr * tiles[i].nv);
         out[count++] = (struct proposal){s, cycles * p->groups * p->n};
     }
@@ -163,8 +187,9 @@ static uint32_t propose_depthwise(const struct conv_problem *p, const struct tar
 /* Rows of b that lie this many elements apart are better packed, when enough lines of a read them. */
 enum { MATMUL_UNROLL = 8, ROW_PANEL = 32, FAR_COLUMNS = 512, PACKED_FOR_LINES = 4 };
 
-static uint32_t propose_matmul(const struct matmul_problem *p, const struct target *target,
+static uint32_t propose_matmul(const struct contraction *what, const struct target *target,
                                struct proposal *out, uint32_t room) {
+    const struct matmul_problem *p = &what->matmul;
     struct register_tile tiles[4];
     uint32_t lanes = target_lanes(target), count = 0;
     /* Rows whose distance is a multiple of 2 KiB share a few sets of L1: no more of them than it has ways. */
@@ -192,6 +217,7 @@ static uint32_t propose_matmul(const struct matmul_problem *p, const struct targ
             s.order |= SCHEDULE_PACK_B;
             s.mc = div_up(t.lines, div_up(ITEMS_FOR_ALL, t.panels));
         }
+        if (what->coded) pick_coded(what, &t, p->m, p->k, MATMUL_UNROLL, 1, &s);
         s.unroll = MATMUL_UNROLL;
         out[count++] = (struct proposal){s, tiles[i].cycles * p->k * outer};
     }
@@ -203,11 +229,11 @@ uint32_t contraction_propose(const struct contraction *c, const struct target *t
     switch (c->kind) {
     case CONTRACTION_CONV:
     case CONTRACTION_CONV_TRANSPOSE:
-        return propose_conv(&c->conv, target, out, room);
+        return propose_conv(c, target, out, room);
     case CONTRACTION_DEPTHWISE:
         return propose_depthwise(&c->conv, target, out);
     case CONTRACTION_MATMUL:
-        return propose_matmul(&c->matmul, target, out, room);
+        return propose_matmul(c, target, out, room);
     }
     return 0;
 }

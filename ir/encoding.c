@@ -454,7 +454,3 @@ const char *encoding_decode(struct sparse s, enum elem elem, uint32_t rank, cons
     if (wrong) tensor_free(out);
     return wrong;
 }
-
-void module_make_dense(struct module *m) {
-    for (uint32_t i = 1; i < m->values.count; i++) m->values.at[i].type.sparse = (sparse_id){0};
-}

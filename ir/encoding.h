@@ -65,7 +65,4 @@ const char *encoding_decode(struct sparse s, enum elem elem, uint32_t rank, cons
  * `hint` is one of them; SPARSE_NONE if it is smallest dense. */
 struct sparse encoding_smallest(const struct tensor *dense, struct sparse hint);
 
-/* Takes the sparse part off all types: what stands in the text then is stored dense. */
-void module_make_dense(struct module *m);
-
 #endif

@@ -119,6 +119,17 @@ struct tensor tensor_dequantize(const struct types *types, struct type type, con
     return out;
 }
 
+value_id module_plain_parameter(struct module *m, value_id v, enum elem elem) {
+    const struct value *value = value_get(m, v);
+    const struct weight *w = weight_get(m, value->weight);
+    struct type type = value->type;
+    struct tensor plain = type.quant.i && elem == ELEM_f32
+                              ? tensor_dequantize(&m->types, type, &w->tensor, elem)
+                              : tensor_cast(&w->tensor, elem);
+    plain.quant = NULL;
+    return module_parameter(m, module_add_weight(m, w->name, plain, w->loc));
+}
+
 /* -- what ops make of quantized operands -- */
 static struct type operand_type(const struct module *m, const struct op *op, uint32_t i) {
     return value_get(m, op->operand[i])->type;

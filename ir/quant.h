@@ -41,6 +41,10 @@ value_id module_add_quantized(struct module *m, const char *name, struct tensor 
                               int64_t group, const struct tensor *scale, const struct tensor *zero,
                               struct loc loc);
 
+/* A parameter that is not sparse and holds what `v`, a parameter, stands for: decoded to f32 where v is
+ * quantized and elem f32, else its numbers in `elem`. */
+value_id module_plain_parameter(struct module *m, value_id v, enum elem elem);
+
 /* The scales of an operand, be they literals of its type or component tensors. `literal_*` give room. */
 struct quant_view {
     struct tensor_quant q;

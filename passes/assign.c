@@ -3,6 +3,7 @@
  * wants. Inputs and outputs of the model are plain. */
 #include "passes/pass.h"
 
+#include "ir/panels.h"
 #include "passes/candidates.h"
 #include "passes/pbqp.h"
 
@@ -124,6 +125,42 @@ static void remark_on(struct assigner *a, const struct op *op, const struct cand
                     "generic kernel: %s", c->why_slow);
 }
 
+/* The element type in which an op computes with the stored operand i. */
+static enum elem computed_elem(const struct module *m, const struct op *op, uint32_t i) {
+    if (!op->body.i) return op_operand_type(m, op, i).elem;
+    const struct region *body = region_get(m, op->body);
+    enum elem stored = value_get(m, op->operand[i])->type.elem;
+    for (uint32_t k = 0; k < body->ops.count; k++) {
+        const struct op *inner = op_get(m, body->ops.at[k]);
+        for (uint32_t j = 0; j < inner->operand_count; j++)
+            if (value_same(inner->operand[j], body->args.at[i]) &&
+                op_operand_type(m, inner, j).elem != stored)
+                return op_operand_type(m, inner, j).elem;
+    }
+    return stored;
+}
+
+/* Chooses the coding of the candidate's coded weights. Other weights that are stored in another way than the
+ * op computes with them become plain. */
+static void place_weights(struct assigner *a, op_id id, struct candidate *c) {
+    struct module *m = a->m;
+    uint32_t coded = UINT32_MAX;
+    if (c->coded) {
+        value_id weight = op_get(m, id)->operand[c->coded_operand];
+        c->schedule.coding = panels_choose(m, weight, c->coded, &c->schedule, a->env->target);
+        if (c->schedule.coding != PANELS_none) coded = c->coded_operand;
+    }
+    for (uint32_t i = 0; i < op_get(m, id)->operand_count; i++) {
+        value_id v = op_get(m, id)->operand[i];
+        if (i == coded || !v.i || value_get(m, v)->kind != VALUE_PARAMETER) continue;
+        enum elem elem = computed_elem(m, op_get(m, id), i);
+        if (elem == value_get(m, v)->type.elem && !value_get(m, v)->type.sparse.i) continue;
+        diag_remark(a->diag, REMARK_MISSED, "assign", value_get(m, v)->name,
+                    "no kernel reads this encoding here: the library holds plain %s", elem_name(elem));
+        op_get(m, id)->operand[i] = module_plain_parameter(m, v, elem);
+    }
+}
+
 /* Types of a fuse body's arguments follow its operands. */
 static void pass_types_to_body(struct module *m, const struct op *op) {
     if (!op->body.i) return;
@@ -139,7 +176,8 @@ static void apply(struct assigner *a) {
     vec_clear(&root->ops);
     struct builder b = builder_at_end(m, m->root, a->diag);
     for (uint32_t i = 0; i < a->count; i++) {
-        const struct candidate *c = &a->candidate[i][a->choice[i]];
+        struct candidate *c = &a->candidate[i][a->choice[i]];
+        place_weights(a, ops[i], c);
         b.loc = op_get(m, ops[i])->loc;
         for (uint32_t k = 0; k < op_get(m, ops[i])->operand_count; k++) {
             value_id v = op_get(m, ops[i])->operand[k];

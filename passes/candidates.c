@@ -1,6 +1,5 @@
 #include "passes/candidates.h"
 
-#include "ir/contraction.h"
 #include "ir/op.h"
 
 /* Estimates only rank candidates, so round numbers do: a core's clock, and bytes that pass through it in a
@@ -150,9 +149,14 @@ static void add_scheduled(struct list *l, const struct anchor *a, const struct c
                     in[i] = following_layout(l, type_of(l, l->op->operand[i]), type_of(l, l->op->result[0]),
                                              target_lanes(l->target));
         in[a->x] = x;
-        in[a->w] = contraction_weights_layout(l->m, a->op, c, &proposals[k].schedule, l->target);
+        if (c->coded)
+            in[a->w] = (layout_id){0};
+        else
+            in[a->w] = contraction_weights_layout(l->m, a->op, c, &proposals[k].schedule, l->target);
         add(l, (struct candidate){.out = out,
                                   .in = in,
+                                  .coded = c->coded ? arena_copy(&l->m->arena, c, sizeof *c) : NULL,
+                                  .coded_operand = a->w,
                                   .schedule = proposals[k].schedule,
                                   .has_schedule = true,
                                   .cost_ns = proposals[k].cycles * ns_per_cycle});
@@ -165,6 +169,8 @@ static void add_contraction(struct list *l, const struct anchor *a) {
     const char *why_not = l->target ? contraction_of(l->m, a->op, &c) : "no target is chosen";
     if (!why_not && (a->x == UINT32_MAX || a->w == UINT32_MAX))
         why_not = "an operand is computed in the same group";
+    if (!why_not && c.coded && !value_constant(l->m, l->op->operand[a->w]))
+        why_not = "coded weights are not constant";
     if (why_not) {
         add_plain(l, l->target ? why_not : NULL);
         return;

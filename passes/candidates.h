@@ -3,14 +3,17 @@
 #ifndef ADZE_PASSES_CANDIDATES_H
 #define ADZE_PASSES_CANDIDATES_H
 
-#include "ir/module.h"
-#include "ir/target.h"
+#include "ir/contraction.h"
 
 struct candidate {
     layout_id out;       /* of all results */
     const layout_id *in; /* one for each operand (of left-out ones ignored); in m->arena */
     struct schedule schedule;
     bool has_schedule;
+    /* Weights that the kernel reads in coded form: an operand of the op, and what reads it; the coding is not
+     * chosen yet. NULL: none. In m->arena. */
+    const struct contraction *coded;
+    uint32_t coded_operand;
     double cost_ns;       /* estimated, of the kernel alone: relayouts are charged by assign */
     const char *why_slow; /* not NULL: generic loops, and why no dense kernel applies; becomes a remark */
 };

@@ -2,7 +2,7 @@
  * become sums in f32 where the weights show that none can leave 2^24, else in f64, where they are exact below
  * 2^53: so the result has the very bits that ir/quant.h defines. Operands that are decoded become constants
  * in f32, or dequantize. */
-#include "ir/quant.h"
+#include "ir/panels.h"
 #include "passes/pass.h"
 
 #include <string.h>
@@ -40,12 +40,39 @@ static value_id constant(struct lowering *l, const char *name, struct tensor t) 
     return module_parameter(l->m, module_add_weight(l->m, name, t, op_of(l)->loc));
 }
 
+/* Kernels of contractions read constant weights in coded form; assign makes those plain that none reads. */
+static bool is_read_coded(const struct lowering *l, uint32_t i) {
+    enum op_kind kind = op_of(l)->kind;
+    value_id v = op_of(l)->operand[i];
+    return i == 1 && (kind == OP_linear || kind == OP_conv1d || kind == OP_conv2d) &&
+           value_get(l->m, v)->kind == VALUE_PARAMETER && !panels_hold(l->m, value_get(l->m, v)->type);
+}
+
+/* The weight's integers, with scales of 1. */
+static value_id unscaled(struct lowering *l, value_id v, const struct tensor *t) {
+    const struct module *m = l->m;
+    struct tensor one = tensor_scalar_f64(ELEM_f32, 1), copy = tensor_copy(t);
+    sparse_id sparse = value_get(m, v)->type.sparse;
+    const struct tensor *zero = t->quant && t->quant->zero.data ? &t->quant->zero : NULL;
+    int32_t axis = zero ? t->quant->axis : -1;
+    if (axis >= 0) {
+        tensor_free(&one);
+        one = tensor_new(ELEM_f32, zero->rank, zero->dim);
+        for (int64_t i = 0, n = tensor_count(&one); i < n; i++) ((float *)one.data)[i] = 1;
+    }
+    v = module_add_quantized(l->m, value_get(m, v)->name, copy, axis, 0, &one, zero, op_of(l)->loc);
+    tensor_free(&one);
+    value_get(m, v)->type.sparse = sparse;
+    return v;
+}
+
 /* q - zero in the sum's type. */
 static value_id centred(struct lowering *l, uint32_t i) {
     value_id v = op_of(l)->operand[i];
     const struct tensor *t = value_constant(l->m, v);
     struct quant_view view;
     quant_view(&l->m->types, operand_type(l, i), t, &view);
+    if (t && l->sum == ELEM_f32 && is_read_coded(l, i)) return unscaled(l, v, t);
     if (t) {
         struct tensor wide = tensor_new(l->sum, t->rank, t->dim);
         for (int64_t k = 0, n = tensor_count(t); k < n; k++)
@@ -162,7 +189,7 @@ static value_id decoded(struct lowering *l, uint32_t i) {
     value_id v = op_of(l)->operand[i];
     struct type type = operand_type(l, i);
     const struct tensor *t = value_constant(l->m, v);
-    if (op_operand_type(l->m, op_of(l), i).elem == type.elem) return v;
+    if (op_operand_type(l->m, op_of(l), i).elem == type.elem || is_read_coded(l, i)) return v;
     if (t)
         return constant(l, value_get(l->m, v)->name,
                         type.quant.i ? tensor_dequantize(&l->m->types, type, t, ELEM_f32)
@@ -183,16 +210,22 @@ static value_id lower_decoded(struct lowering *l) {
                  op_info_attrs(op_info(op_of(l)->kind)), NULL);
 }
 
-static bool is_lowered(const struct module *m, const struct op *op) {
+static bool is_lowered(const struct lowering *l) {
+    const struct module *m = l->m;
+    const struct op *op = op_of(l);
+    bool any = false;
     if (op->erased || !op_has_stored_operands(m, op)) return false;
-    return op->kind != OP_dequantize || value_constant(m, op->operand[0]);
+    for (uint32_t i = 0; i < op->operand_count; i++)
+        any = any || (op->operand[i].i && op_operand_type(m, op, i).elem != operand_type(l, i).elem &&
+                      !is_read_coded(l, i));
+    return any && (op->kind != OP_dequantize || value_constant(m, op->operand[0]));
 }
 
 enum status pass_lower_quantized(struct module *m, const struct pass_options *options, struct diag *diag) {
     (void)options;
     for (uint32_t i = 0; i < region_get(m, m->root)->ops.count; i++) {
         struct lowering l = {.m = m, .op = region_get(m, m->root)->ops.at[i]};
-        if (!is_lowered(m, op_of(&l))) continue;
+        if (!is_lowered(&l)) continue;
         l.b = builder_at(m, i, diag);
         value_id old = op_of(&l)->result[0];
         value_id v = op_sums_integers(m, op_of(&l)) ? lower_sum(&l) : lower_decoded(&l);

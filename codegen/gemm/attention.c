@@ -39,13 +39,13 @@ uint32_t attention_items(const struct attention_problem *p, const struct attenti
 
 /* Scratch holds panels with the queries of the block in each row: q^T, the scores and then weights of a block
  * of keys, the sums y^T, and a row each of maxima and sums of weights. */
-struct panels {
+struct attention_panels {
     uint64_t q, scores, sums, maxima, totals, end; /* elements */
 };
-static struct panels panels_of(const struct attention_problem *p, const struct attention_cut *cut,
-                               uint32_t lanes) {
+static struct attention_panels attention_panels_of(const struct attention_problem *p,
+                                                   const struct attention_cut *cut, uint32_t lanes) {
     uint64_t row = cut->vectors * lanes;
-    struct panels at = {.q = 0};
+    struct attention_panels at = {.q = 0};
     at.scores = at.q + p->d * row;
     at.sums = at.scores + cut->keys * row;
     at.maxima = at.sums + p->e * row;
@@ -56,7 +56,7 @@ static struct panels panels_of(const struct attention_problem *p, const struct a
 
 uint64_t attention_scratch(const struct attention_problem *p, const struct attention_cut *cut,
                            uint32_t lanes) {
-    return (panels_of(p, cut, lanes).end * sizeof(float) + 63) / 64 * 64;
+    return (attention_panels_of(p, cut, lanes).end * sizeof(float) + 63) / 64 * 64;
 }
 
 struct emitter {
@@ -467,7 +467,7 @@ static void emit_item(struct emitter *e, const struct attention_buffers *buf, LL
 
 void attention_emit(const struct gen *g, const struct attention_problem *p, const struct attention_cut *cut,
                     const struct attention_buffers *buffers) {
-    struct panels at = panels_of(p, cut, g->lanes);
+    struct attention_panels at = attention_panels_of(p, cut, g->lanes);
     struct emitter e = {
         .g = g,
         .p = p,

@@ -22,25 +22,17 @@ static bool needs(const struct epilogue *o, uint32_t k) {
     return o->needs >> k & 1;
 }
 
-static LLVMValueRef divided(const struct gen *g, LLVMValueRef v, int64_t by) {
-    return by == 1 ? v : LLVMBuildUDiv(g->b, v, gen_i64(g, by), "");
-}
-
-static LLVMValueRef remainder_of(const struct gen *g, LLVMValueRef v, int64_t by) {
-    return LLVMBuildURem(g->b, v, gen_i64(g, by), "");
-}
-
 /* (n, c/V, h, w, c%V), without h for conv1d. In a flat convolution x counts all points of the plane. */
 static void conv_coordinates(const struct epilogue *o, const struct gen *g, const struct nest_point *at,
                              LLVMValueRef *index) {
     uint32_t w = o->rank - 2;
     bool flat = conv_is_flat(&o->problem->conv) && o->problem->kind == CONTRACTION_CONV && w == 3;
     if (needs(o, 0)) index[0] = at->outer[0];
-    if (needs(o, 1)) index[1] = divided(g, at->channel, g->lanes);
+    if (needs(o, 1)) index[1] = gen_div(g, at->channel, g->lanes);
     LLVMValueRef row = o->problem->conv.turned ? at->x : at->row,
                  x = o->problem->conv.turned ? at->row : at->x;
-    if (w == 3 && needs(o, 2)) index[2] = flat ? divided(g, at->x, o->extent[w]) : row;
-    if (needs(o, w)) index[w] = flat ? remainder_of(g, at->x, o->extent[w]) : x;
+    if (w == 3 && needs(o, 2)) index[2] = flat ? gen_div(g, at->x, o->extent[w]) : row;
+    if (needs(o, w)) index[w] = flat ? gen_rem(g, at->x, o->extent[w]) : x;
     index[w + 1] = gen_i64(g, 0);
 }
 
@@ -51,8 +43,8 @@ static void matmul_coordinates(const struct epilogue *o, const struct gen *g, co
     LLVMValueRef rest = at->x;
     index[last] = at->channel;
     for (uint32_t i = last; i-- > axes;) {
-        if (needs(o, i)) index[i] = i == axes ? rest : remainder_of(g, rest, o->extent[i]);
-        if (i > axes) rest = divided(g, rest, o->extent[i]);
+        if (needs(o, i)) index[i] = i == axes ? rest : gen_rem(g, rest, o->extent[i]);
+        if (i > axes) rest = gen_div(g, rest, o->extent[i]);
     }
     for (uint32_t i = 0; i < axes && i < last; i++) index[i] = at->outer[i];
 }
@@ -97,6 +89,7 @@ static const char *check_layouts(struct module *m, const struct op *op, const st
     bool blocked = c->kind != CONTRACTION_MATMUL && (c->kind != CONTRACTION_CONV || c->conv.blocked);
     layout_id want_x = blocked ? layout_channel_blocked(&m->types, rank, lanes) : (layout_id){0};
     if (x.layout.i != want_x.i) return "the input has another layout than the schedule's";
+    if (c->coded) return w.layout.i ? "coded weights have a layout" : NULL;
     if (w.layout.i != contraction_weights_layout(m, op, c, s, target).i)
         return "the weights have another layout than the schedule's";
     return NULL;
@@ -124,6 +117,19 @@ static const char *make_nests(const struct contraction *c, const struct dot *dot
     return "the dense generator has no form of this op";
 }
 
+/* A nest that reads coded panels instead of the plain ones that it was made for. */
+static const char *read_panels(struct emit *e, const struct op *root, const struct gemm_site *site,
+                               struct nests *nests) {
+    struct nest *n = &nests->at[0];
+    const char *reason =
+        panels_of(e->m, root->operand[site->w], &site->problem, root->schedule, e->target, &n->panels);
+    if (reason) return reason;
+    check(n->panels.stretches == n->k_blocks && nests->count == 1);
+    n->b = NEST_B_DECODED;
+    n->prefetch_b = false;
+    return NULL;
+}
+
 /* Checks all that can be refused before anything is emitted. */
 static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct nests *nests) {
     const char *reason = gemm_site_find(e->m, id, site);
@@ -139,7 +145,8 @@ static const char *plan(struct emit *e, op_id id, struct gemm_site *site, struct
         return "the results have another shape than the contraction";
     if (result.layout.i != contraction_result_layout(e->m, op, &site->problem, e->target).i)
         return "the result has another layout than the schedule's";
-    return make_nests(&site->problem, dot, root->schedule, nests);
+    reason = make_nests(&site->problem, dot, root->schedule, nests);
+    return reason || !site->problem.coded ? reason : read_panels(e, root, site, nests);
 }
 
 /* x - first, within [0, items]: the share that one nest has of a range of all items. */
@@ -165,7 +172,8 @@ static void emit_kernel(struct emit *e, op_id id, const struct gemm_site *site, 
     if (site->bias != UINT32_MAX) o->bias = kernel_pointer(e, code.buf, site->bias);
     o->out = kernel_pointer(e, code.buf, root->operand_count);
     if (o->body) body_bind(o->body, code.buf);
-    *out = (struct kernel){.function = code.function};
+    *out =
+        (struct kernel){.function = code.function, .panels = nests->at[0].panels, .coded_operand = site->w};
     for (uint32_t i = 0; i < nests->count; i++) {
         o->nest = &nests->at[i];
         struct nest_buffers part = buffers;

@@ -84,7 +84,8 @@ enum emit_result emit_attention(struct emit *e, op_id id, const char *symbol, st
     };
     attention_emit(&g, &p, &cut, &buffers);
     kernel_end(e);
-    *out = (struct kernel){code.function, attention_items(&p, &cut, g.lanes),
-                           attention_scratch(&p, &cut, g.lanes)};
+    *out = (struct kernel){.function = code.function,
+                           .items = attention_items(&p, &cut, g.lanes),
+                           .worker_scratch = attention_scratch(&p, &cut, g.lanes)};
     return EMIT_DONE;
 }

@@ -80,6 +80,14 @@ LLVMValueRef gen_mul(const struct gen *g, LLVMValueRef x, int64_t by) {
     return LLVMBuildMul(g->b, x, gen_i64(g, by), "");
 }
 
+LLVMValueRef gen_div(const struct gen *g, LLVMValueRef x, int64_t by) {
+    return by == 1 ? x : LLVMBuildUDiv(g->b, x, gen_i64(g, by), "");
+}
+
+LLVMValueRef gen_rem(const struct gen *g, LLVMValueRef x, int64_t by) {
+    return by == 1 ? gen_i64(g, 0) : LLVMBuildURem(g->b, x, gen_i64(g, by), "");
+}
+
 static LLVMValueRef choose(const struct gen *g, LLVMIntPredicate when, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, when, x, y, ""), x, y, "");
 }

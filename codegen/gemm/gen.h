@@ -44,6 +44,8 @@ LLVMValueRef gen_zero(const struct gen *g);
 /* i64 arithmetic that folds constants, and x * 1, x + 0. */
 LLVMValueRef gen_add(const struct gen *g, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef gen_mul(const struct gen *g, LLVMValueRef x, int64_t by);
+LLVMValueRef gen_div(const struct gen *g, LLVMValueRef x, int64_t by); /* of x >= 0 */
+LLVMValueRef gen_rem(const struct gen *g, LLVMValueRef x, int64_t by);
 LLVMValueRef gen_min(const struct gen *g, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef gen_max(const struct gen *g, LLVMValueRef x, LLVMValueRef y);
 

@@ -30,7 +30,7 @@ const char *matmul_nest(const struct matmul_problem *p, uint32_t lanes, const st
             },
         .b_padded = p->packed || pack,
         .b_aligned = p->packed || pack,
-        .pack_b = pack,
+        .b = pack ? NEST_B_PACKED : NEST_B_IN_PLACE,
         .b_depth = p->n,
         .item_panels = s->nc,
         .item_rows = 1,

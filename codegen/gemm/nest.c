@@ -1,4 +1,5 @@
 #include "codegen/gemm/nest.h"
+#include "codegen/gemm/decode.h"
 
 /* An item's place: offsets of its outer position, and its box of panels, rows and tiles (i64 values). */
 struct item_place {
@@ -258,12 +259,16 @@ static void emit_rows(const struct emitter *e, const struct item_place *at, cons
     gen_loop_end(g, &rows, NULL);
 }
 
+static LLVMValueRef copy_address(const struct emitter *e) {
+    return gen_at_const(e->g, e->buf->scratch, (int64_t)(nest_sums(e->n) / sizeof(float)));
+}
+
 /* Copies the rows k_lo <= k < k_hi of a panel of plain b to scratch; returns where. */
 static LLVMValueRef pack_panel(const struct emitter *e, LLVMValueRef panel, LLVMValueRef k_lo,
                                LLVMValueRef k_hi, uint32_t vectors, uint32_t last_active) {
     const struct gen *g = e->g;
     const struct nest *n = e->n;
-    LLVMValueRef to = gen_at_const(g, e->buf->scratch, (int64_t)(nest_sums(n) / sizeof(float)));
+    LLVMValueRef to = copy_address(e);
     struct gen_loop l;
     gen_loop_begin(g, &l, k_lo, k_hi, 1, true, NULL, 0);
     LLVMValueRef row = gen_at(g, panel, gen_mul(g, l.index, n->b_depth));
@@ -275,6 +280,24 @@ static LLVMValueRef pack_panel(const struct emitter *e, LLVMValueRef panel, LLVM
     }
     gen_loop_end(g, &l, NULL);
     return to;
+}
+
+/* Decodes the stretch of a panel to scratch; returns where. `number` counts stretches. */
+static LLVMValueRef unpack_panel(const struct emitter *e, const struct item_place *at, LLVMValueRef panel,
+                                 LLVMValueRef number, const struct stretch *s) {
+    const struct gen *g = e->g;
+    const struct nest *n = e->n;
+    LLVMValueRef before = LLVMIsAConstantInt(at->b) ? at->b : gen_div(g, at->b, n->b_panel);
+    struct decode_at stretch = {.coded = e->buf->b,
+                                .panel = gen_add(g, before, panel),
+                                .stretch = number,
+                                .blocks = s->blocks,
+                                .final = s->final,
+                                .vectors = s->vectors,
+                                .active = s->last_active,
+                                .to = copy_address(e)};
+    decode_panel(g, &n->panels, &stretch);
+    return stretch.to;
 }
 
 /* All of k for one panel, in stretches when the schedule says so. */
@@ -297,7 +320,8 @@ static void emit_panel(const struct emitter *e, const struct item_place *at, LLV
     };
     uint32_t per = div_up(w->block.trips, n->k_blocks);
     if (n->k_blocks == 1) {
-        if (n->pack_b) s.b = pack_panel(e, b, gen_i64(g, 0), depth, vectors, last_active);
+        if (n->b == NEST_B_PACKED) s.b = pack_panel(e, b, gen_i64(g, 0), depth, vectors, last_active);
+        if (n->b == NEST_B_DECODED) s.b = unpack_panel(e, at, panel, gen_i64(g, 0), &s);
         if (n->prefetch_b) s.fetch = gen_at_const(g, s.b, per * w->block.b);
         emit_rows(e, at, &s);
         return;
@@ -310,7 +334,8 @@ static void emit_panel(const struct emitter *e, const struct item_place *at, LLV
     s.final = LLVMBuildICmp(g->b, LLVMIntEQ, l.index, gen_i64(g, n->k_blocks - 1), "");
     s.a_k = gen_add(g, s.a_k, gen_mul(g, done, w->block.a));
     s.b = gen_at(g, b, gen_mul(g, done, w->block.b));
-    if (n->pack_b) {
+    if (n->b == NEST_B_DECODED) s.b = unpack_panel(e, at, panel, l.index, &s);
+    if (n->b == NEST_B_PACKED) {
         LLVMValueRef lo = gen_mul(g, done, w->steps),
                      next = gen_add(g, lo, gen_i64(g, (int64_t)per * w->steps));
         s.b = pack_panel(e, b, lo, LLVMBuildSelect(g->b, s.final, depth, next, ""), vectors, last_active);

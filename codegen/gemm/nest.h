@@ -10,7 +10,7 @@
 #define ADZE_CODEGEN_GEMM_NEST_H
 
 #include "codegen/gemm/tile.h"
-#include "ir/contraction.h"
+#include "ir/panels.h"
 
 enum { NEST_MAX_OUTER = MAX_RANK, NEST_MAX_RUNS = 24 };
 
@@ -32,6 +32,10 @@ struct out_grid {
     uint32_t first_row, row_step, first_x, x_step;
 };
 
+/* How tiles get at b: where it is, or from scratch, to which an item copies its plain rows, or decodes them,
+ * a stretch of a panel at a time. */
+enum nest_b { NEST_B_IN_PLACE, NEST_B_PACKED, NEST_B_DECODED };
+
 struct nest {
     struct outer_axis outer[NEST_MAX_OUTER];
     uint32_t n_outer;
@@ -52,9 +56,10 @@ struct nest {
     /* The schedule: the box of an item, the stretch of k, and what changes slowest from item to item. */
     uint32_t item_panels, item_rows, item_tiles, k_blocks;
     bool panels_slowest;
-    bool pack_b;     /* b is copied to scratch, panel by panel; walk.step_b is then that of the copy, */
-    int64_t b_depth; /* and b itself moves by this from one k to the next */
-    bool a_vectors;  /* see struct tile */
+    enum nest_b b;        /* not in place: walk.step_b is that of the copy in scratch */
+    int64_t b_depth;      /* NEST_B_PACKED: b itself moves by this from one k to the next */
+    struct panels panels; /* NEST_B_DECODED */
+    bool a_vectors;       /* see struct tile */
     bool prefetch_a, prefetch_b;
 };
 
@@ -83,7 +88,7 @@ uint64_t nest_scratch(const struct nest *n);
 /* Channels of a panel; panels of an outer position, the last of which may be partial. */
 uint32_t nest_panel(const struct nest *n);
 uint32_t nest_panels(const struct nest *n);
-/* Bytes of scratch for partial sums, which come before the packed panel. */
+/* Bytes of scratch for partial sums, which come before the copied panel. */
 uint64_t nest_sums(const struct nest *n);
 
 /* Cuts a row of `width` points into runs of at most `mr` points, as even as can be. The skips follow from

@@ -1,4 +1,5 @@
 /* How a row of output points is cut into tiles, and what is counted of a nest. */
+#include "codegen/gemm/decode.h"
 #include "codegen/gemm/forms.h"
 
 #include <string.h>
@@ -43,7 +44,8 @@ uint64_t nest_sums(const struct nest *n) {
 }
 
 uint64_t nest_scratch(const struct nest *n) {
-    if (!n->pack_b) return nest_sums(n);
+    if (n->b == NEST_B_IN_PLACE) return nest_sums(n);
+    if (n->b == NEST_B_DECODED) return nest_sums(n) + decode_bytes(&n->panels);
     uint64_t steps = (uint64_t)div_up(n->walk.block.trips, n->k_blocks) * n->walk.steps + n->walk.tail;
     return nest_sums(n) + (steps * nest_panel(n) * sizeof(float) + 63) / 64 * 64;
 }

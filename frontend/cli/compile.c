@@ -57,7 +57,6 @@ static enum exit_code write_outputs(struct invocation *inv, struct module *m, ui
     }
     kinds &= ~(uint32_t)EMIT_IR;
     if (!kinds) return EXIT_OK;
-    module_make_dense(m); /* kernels read dense weights */
     uint32_t code_kinds = OUTPUT_BIT(OUTPUT_SHARED) | OUTPUT_BIT(OUTPUT_STATIC) | OUTPUT_BIT(OUTPUT_OBJECT);
     struct emit_options options = {.kinds = kinds,
                                    .target = target,
@@ -73,7 +72,6 @@ enum exit_code compile_for_host(struct invocation *inv, struct module *m, const 
     struct target target;
     if (target_parse("host", &inv->diag, &target) != STATUS_OK) return EXIT_INPUT;
     struct pass_env env = {.target = &target};
-    module_make_dense(m);
     if (pipeline_run(m, pipeline_default, &env, NULL, &inv->diag) != STATUS_OK) return EXIT_INPUT;
     struct emit_options options = {.kinds = OUTPUT_BIT(OUTPUT_SHARED), .target = &target, .stem = stem};
     return codegen_compile(m, &options, &inv->diag) == STATUS_OK ? EXIT_OK : EXIT_INPUT;
