@@ -112,6 +112,11 @@ void channels_same(struct channel_map *map, uint32_t port_a, uint32_t dim_a, uin
                   (struct channel_side){port_b, dim_b, 0, 1, 1}, a);
 }
 
+void channels_free(struct channel_map *map, uint32_t port, uint32_t dim) {
+    struct channel_side side = {port, dim, 0, 1, 1};
+    channels_link(map, side, side, channels_extent(map, port, dim));
+}
+
 void channels_freeze(struct channel_map *map, uint32_t port, uint32_t dim, const char *why) {
     *vec_push(&map->frozen) = (struct channel_freeze){port, dim, why};
 }

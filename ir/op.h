@@ -80,9 +80,9 @@ struct eval {
  * channels a.start + i·a.stride + [0, a.chunk) of dimension a.dim of a.port are tied to the same of b
  * (strides may be negative). A dimension that no link names may lose channels on its own side only where the
  * op contracts it on both operands (that is a link between the operands); a channel that the links of its
- * dimension leave out stays. A link says what goes together, not that the rest is computed as before: a
- * layernorm without some channels has other statistics. A port is an operand (0 …) or a result (PORT_RESULT +
- * 0 …).
+ * dimension leave out stays. A link says what goes together, not that the rest is computed as before: where
+ * an op takes sums, extremes or statistics over a dimension, channels that are gone take no part in them. A
+ * port is an operand (0 …) or a result (PORT_RESULT + 0 …).
  */
 enum { PORT_RESULT = 1 << 16 };
 struct channel_side {
@@ -102,6 +102,10 @@ struct channel_map { /* filled by the op's function through the helpers below */
     const struct op *op;
     VEC(struct channel_link) links;
     VEC(struct channel_freeze) frozen;
+    /* An op may have more than one mapping, any one of which holds: a dimension that a reshape splits in two
+     * can lose slices of the outer or of the inner part. The caller sets `choice`, the op the number of them.
+     */
+    uint32_t choice, choices; /* 0: only one */
 };
 void channels_link(struct channel_map *map, struct channel_side a, struct channel_side b, int64_t count);
 /* The extent of a dimension; -1, and the dimension frozen, if it is symbolic. */
@@ -110,6 +114,8 @@ int64_t channels_extent(struct channel_map *map, uint32_t port, uint32_t dim);
  * symbolic extents freeze. */
 void channels_same(struct channel_map *map, uint32_t port_a, uint32_t dim_a, uint32_t port_b, uint32_t dim_b);
 void channels_freeze(struct channel_map *map, uint32_t port, uint32_t dim, const char *why);
+/* Each channel of the dimension can go by itself: the op does with those that are left. */
+void channels_free(struct channel_map *map, uint32_t port, uint32_t dim);
 
 /* A box of a tensor: lo <= index < hi in each logical dimension. */
 struct box {

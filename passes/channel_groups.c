@@ -6,9 +6,11 @@
 struct finder {
     const struct module *m;
     uint32_t *start, total;
-    uint32_t *parent;    /* union-find */
-    const char **frozen; /* why, by channel; after settling: by representative */
-    bool *seen;          /* by channel: the op at hand says what happens to it */
+    uint32_t *parent;           /* union-find */
+    const char **frozen;        /* why, by channel; after settling: by representative */
+    bool *seen;                 /* by channel: the op at hand says what happens to it */
+    uint32_t *choice, *choices; /* by op: which of its mappings is taken, of how many */
+    const uint32_t *uses;       /* by value */
 };
 
 static const char no_word[] = "an op does not say what becomes of it";
@@ -55,7 +57,6 @@ static void number_channels(struct finder *f) {
     }
     f->start[m->values.count * MAX_RANK] = f->total = (uint32_t)total;
     f->parent = xmalloc((total + 1) * sizeof *f->parent);
-    for (uint32_t c = 0; c < f->total; c++) f->parent[c] = c;
     f->frozen = xcalloc(total + 1, sizeof *f->frozen);
     f->seen = xcalloc(total + 1, sizeof *f->seen);
 }
@@ -108,9 +109,11 @@ static void forget_seen(struct finder *f, value_id v) {
     memset(f->seen + from, 0, (to - from) * sizeof *f->seen);
 }
 
-static void read_op(struct finder *f, const struct op *op) {
-    struct channel_map map = {.m = f->m, .op = op};
+static void read_op(struct finder *f, op_id id) {
+    const struct op *op = op_get(f->m, id);
+    struct channel_map map = {.m = f->m, .op = op, .choice = f->choice[id.i]};
     op_info(op->kind)->channels(&map);
+    f->choices[id.i] = map.choices;
     for (uint32_t i = 0; i < map.links.count; i++) apply_link(f, op, &map.links.at[i]);
     for (uint32_t i = 0; i < map.frozen.count; i++) {
         const struct channel_freeze *z = &map.frozen.at[i];
@@ -134,13 +137,57 @@ static void settle(struct finder *f) {
     }
 }
 
+/* All of the network, with the mappings that were chosen. */
+static void analyse(struct finder *f) {
+    const struct module *m = f->m;
+    for (uint32_t c = 0; c < f->total; c++) f->parent[c] = c, f->frozen[c] = NULL;
+    for (uint32_t i = 0; i < m->inputs.count; i++)
+        freeze_value(f, m->inputs.at[i], "it is part of an input of the model");
+    for (uint32_t i = 0; i < m->outputs.count; i++)
+        freeze_value(f, m->outputs.at[i].value, "it is part of an output of the model");
+    const struct region *root = region_get(m, m->root);
+    for (uint32_t i = 0; i < root->ops.count; i++) read_op(f, root->ops.at[i]);
+    settle(f);
+}
+
+/* How many channels of parameters could go. */
+static uint64_t count_prunable(struct finder *f) {
+    uint64_t count = 0;
+    for (uint32_t v = 1; v < f->m->values.count; v++) {
+        if (f->m->values.at[v].kind != VALUE_PARAMETER || !f->uses[v]) continue;
+        for (uint32_t c = f->start[v * MAX_RANK]; c < f->start[v * MAX_RANK + MAX_RANK]; c++)
+            count += !f->frozen[representative(f, c)];
+    }
+    return count;
+}
+
+/* Where an op has several mappings, the first of those with which most can go: queries, keys and values that
+ * are one product are split into three, then heads, and heads can go where thirds cannot. */
+static void choose_mappings(struct finder *f) {
+    const struct region *root = region_get(f->m, f->m->root);
+    analyse(f);
+    uint64_t most = count_prunable(f);
+    bool stale = false;
+    for (uint32_t i = 0; i < root->ops.count; i++) {
+        uint32_t op = root->ops.at[i].i, best = f->choice[op], choices = f->choices[op];
+        for (uint32_t c = best + 1; c < choices; c++) {
+            f->choice[op] = c;
+            analyse(f);
+            uint64_t count = count_prunable(f);
+            stale = count <= most;
+            if (count > most) most = count, best = c;
+        }
+        f->choice[op] = best;
+    }
+    if (stale) analyse(f);
+}
+
 struct building {
     struct finder *f;
     struct channel_groups *out;
     uint32_t *size, *fill;           /* by representative: members, and how many are filled in */
     struct channel_member **members; /* by representative */
     bool *has_parameter;
-    uint32_t *uses; /* by value */
 };
 
 /* Calls visit for every channel with its place, in order. */
@@ -155,7 +202,7 @@ static void each_channel(struct building *b,
 static void count_member(struct building *b, uint32_t c, struct channel_member at) {
     uint32_t r = representative(b->f, c);
     b->size[r]++;
-    if (b->f->m->values.at[at.value.i].kind == VALUE_PARAMETER && b->uses[at.value.i])
+    if (b->f->m->values.at[at.value.i].kind == VALUE_PARAMETER && b->f->uses[at.value.i])
         b->has_parameter[r] = true;
 }
 
@@ -221,22 +268,18 @@ static void list_obstacles(struct finder *f, struct channel_groups *out) {
 }
 
 void channel_groups_find(const struct module *m, struct channel_groups *out) {
-    struct finder f = {.m = m};
+    uint32_t *uses = module_count_uses(m);
+    struct finder f = {.m = m, .uses = uses};
     *out = (struct channel_groups){0};
     number_channels(&f);
-    for (uint32_t i = 0; i < m->inputs.count; i++)
-        freeze_value(&f, m->inputs.at[i], "it is part of an input of the model");
-    for (uint32_t i = 0; i < m->outputs.count; i++)
-        freeze_value(&f, m->outputs.at[i].value, "it is part of an output of the model");
-    const struct region *root = region_get(m, m->root);
-    for (uint32_t i = 0; i < root->ops.count; i++) read_op(&f, op_get(m, root->ops.at[i]));
-    settle(&f);
+    f.choice = xcalloc(m->ops.count + 1, sizeof *f.choice);
+    f.choices = xcalloc(m->ops.count + 1, sizeof *f.choices);
+    choose_mappings(&f);
     struct building b = {.f = &f, .out = out};
     b.size = xcalloc(f.total + 1, sizeof *b.size);
     b.fill = xcalloc(f.total + 1, sizeof *b.fill);
     b.members = xcalloc(f.total + 1, sizeof *b.members);
     b.has_parameter = xcalloc(f.total + 1, sizeof *b.has_parameter);
-    b.uses = module_count_uses(m);
     each_channel(&b, count_member);
     each_channel(&b, fill_member);
     make_sets(&b);
@@ -245,7 +288,9 @@ void channel_groups_find(const struct module *m, struct channel_groups *out) {
     free(b.fill);
     free(b.members);
     free(b.has_parameter);
-    free(b.uses);
+    free(uses);
+    free(f.choice);
+    free(f.choices);
     free(f.start);
     free(f.parent);
     free(f.frozen);

@@ -67,28 +67,6 @@ static enum status exclude(struct pruner *p) {
     return STATUS_OK;
 }
 
-/* Where statistics run over the channels, taking some out changes what the others become. */
-static void skip_normalized(struct pruner *p) {
-    const struct region *root = region_get(p->m, p->m->root);
-    bool *mixed = xcalloc(p->m->values.count, sizeof *mixed);
-    for (uint32_t i = 0; i < root->ops.count; i++) {
-        const struct op *op = op_get(p->m, root->ops.at[i]);
-        if (op_info(op->kind)->class == CLASS_NORMALIZATION && op_info_attr(op_info(op->kind), ATTR_axis))
-            mixed[op->operand[0].i] = true;
-    }
-    for (uint32_t g = 0; g < p->groups.groups.count; g++) {
-        const struct channel_set *s = &p->groups.sets.at[p->groups.groups.at[g].first_set];
-        for (uint32_t i = 0; i < s->count && !p->state[g].skip; i++)
-            if (mixed[s->member[i].value.i]) {
-                p->state[g].skip = true;
-                diag_remark(p->diag, REMARK_MISSED, "prune-channels",
-                            value_get(p->m, s->member[i].value)->name,
-                            "a normalization takes statistics over these channels");
-            }
-    }
-    free(mixed);
-}
-
 /* -- readers -- */
 static void note_member(struct reader *r, const struct module *m, const struct channel_member *c,
                         uint32_t set) {
@@ -496,7 +474,6 @@ static enum status choose_all(struct pruner *p) {
 static enum status prune(struct pruner *p) {
     const struct pass_env *env = p->options->env;
     TRY(exclude(p));
-    skip_normalized(p);
     skip_symbolic(p);
     find_readers(p);
     count_readers(p);

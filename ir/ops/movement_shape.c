@@ -211,36 +211,94 @@ static bool next_group(const struct two_shapes *s, struct group *g) {
 
 /* -- channels -- */
 
-/* The first dimension of [from, to) that has more than one channel; `to` if there is none. */
-static uint32_t major_dim(const int64_t *extent, uint32_t from, uint32_t to) {
-    while (from < to && extent[from] == 1) from++;
-    return from;
-}
+/* What both sides' dimensions of a group are made of: a dimension of a and one of b have this factor in
+ * common, `outer` times over, and within it each index stands for `inner` neighbours. */
+struct factor {
+    int64_t extent;
+    struct factor_side {
+        uint32_t dim;
+        int64_t outer, inner;
+    } a, b;
+};
+enum { MAX_FACTORS = 2 * MAX_RANK };
 
-static void freeze_inner(struct channel_map *map, uint32_t port, const int64_t *extent, uint32_t from,
-                         uint32_t to) {
-    for (uint32_t i = from; i < to; i++)
-        if (extent[i] != 1)
-            channels_freeze(map, port, i, "is an inner part of a dimension that is split or merged");
-}
+/* The place of the next factor in a side: its dimension, and what of that is not used up. */
+struct factor_cursor {
+    const int64_t *extent;
+    uint32_t dim, end;
+    int64_t outer, rest;
+};
 
-/* A group moves its outermost dimensions in whole slices: one slice of the side with fewer is a chunk of the
- * other. Inner dimensions are spread over all slices and stay as they are. */
-static void channels_group(struct channel_map *map, const struct two_shapes *s, const struct group *g) {
-    uint32_t a = major_dim(s->a, g->a, g->a_end), b = major_dim(s->b, g->b, g->b_end);
-    freeze_inner(map, 0, s->a, a + 1, g->a_end);
-    freeze_inner(map, PORT_RESULT, s->b, b + 1, g->b_end);
-    if (a == g->a_end || b == g->b_end) return;
-    int64_t extent_a = channels_extent(map, 0, a), extent_b = channels_extent(map, PORT_RESULT, b);
-    int64_t count = min_i64(extent_a, extent_b);
-    if (count <= 0 || extent_a % count || extent_b % count) {
-        if (extent_a >= 0) channels_freeze(map, 0, a, "is regrouped into slices of another size");
-        if (extent_b >= 0) channels_freeze(map, PORT_RESULT, b, "is regrouped into slices of another size");
-        return;
+static void next_dim(struct factor_cursor *c) {
+    while (c->rest == 1 && c->dim < c->end) {
+        c->outer = 1;
+        c->rest = ++c->dim < c->end ? c->extent[c->dim] : 1;
     }
-    int64_t chunk_a = extent_a / count, chunk_b = extent_b / count;
-    channels_link(map, (struct channel_side){0, a, 0, chunk_a, chunk_a},
-                  (struct channel_side){PORT_RESULT, b, 0, chunk_b, chunk_b}, count);
+}
+
+static struct factor_cursor cursor_of(const int64_t *extent, uint32_t from, uint32_t to) {
+    struct factor_cursor c = {extent, from, to, 1, extent[from]};
+    next_dim(&c);
+    return c;
+}
+
+static struct factor_side take_factor(struct factor_cursor *c, int64_t factor) {
+    c->rest /= factor;
+    struct factor_side side = {c->dim, c->outer, c->rest};
+    c->outer *= factor;
+    next_dim(c);
+    return side;
+}
+
+/* The factors of a group, outermost first, as far as the slices of one side are whole slices of the other. */
+static uint32_t factors_of(const struct two_shapes *s, const struct group *g, struct factor *out) {
+    struct factor_cursor a = cursor_of(s->a, g->a, g->a_end), b = cursor_of(s->b, g->b, g->b_end);
+    uint32_t n = 0;
+    while (n < MAX_FACTORS && a.dim < g->a_end && b.dim < g->b_end) {
+        int64_t extent = min_i64(a.rest, b.rest);
+        if (extent <= 0 || a.rest % extent || b.rest % extent) break;
+        struct factor_side side_a = take_factor(&a, extent), side_b = take_factor(&b, extent);
+        out[n++] = (struct factor){extent, side_a, side_b};
+    }
+    return n;
+}
+
+static void link_factor(struct channel_map *map, const struct factor *f) {
+    struct channel_side a = {0, f->a.dim, 0, f->a.inner, f->a.inner},
+                        b = {PORT_RESULT, f->b.dim, 0, f->b.inner, f->b.inner};
+    for (int64_t i = 0; i < f->a.outer; i++) {
+        a.start = i * f->extent * f->a.inner;
+        channels_link(map, a, b, f->extent);
+    }
+    a.start = 0;
+    for (int64_t i = 1; i < f->b.outer; i++) {
+        b.start = i * f->extent * f->b.inner;
+        channels_link(map, a, b, f->extent);
+    }
+}
+
+static void freeze_others(struct channel_map *map, uint32_t port, const int64_t *extent, uint32_t from,
+                          uint32_t to, uint32_t used) {
+    for (uint32_t i = from; i < to; i++)
+        if (!(used >> i & 1) && extent[i] != 1)
+            channels_freeze(map, port, i, "is part of a dimension that is split or merged");
+}
+
+/* A dimension can lose slices of one factor, and the factors of other dimensions are independent of that. The
+ * choice says which factor comes first; the outermost is the usual one. */
+static void channels_group(struct channel_map *map, const struct two_shapes *s, const struct group *g) {
+    struct factor factor[MAX_FACTORS];
+    uint32_t n = factors_of(s, g, factor), used_a = 0, used_b = 0;
+    if (n > 1 && n > map->choices) map->choices = n;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct factor *f = &factor[(i + map->choice) % n];
+        if (used_a >> f->a.dim & 1 || used_b >> f->b.dim & 1) continue;
+        used_a |= 1u << f->a.dim;
+        used_b |= 1u << f->b.dim;
+        link_factor(map, f);
+    }
+    freeze_others(map, 0, s->a, g->a, g->a_end, used_a);
+    freeze_others(map, PORT_RESULT, s->b, g->b, g->b_end, used_b);
 }
 
 void channels_reshape(struct channel_map *map) {

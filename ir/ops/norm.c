@@ -128,7 +128,7 @@ static bool has_operand(const struct op *op, uint32_t i) {
     return i < op->operand_count && !value_none(op->operand[i]);
 }
 
-/* The statistics mix the channels, but a channel that goes takes its scale and bias along. */
+/* The statistics are those of the channels that are left; one that goes takes its scale and bias along. */
 void channels_layernorm(struct channel_map *map) {
     uint32_t rank = port_rank(map, 0), axis = op_axis(map->op, rank);
     for (uint32_t i = 0; i < rank; i++) {

@@ -191,12 +191,16 @@ enum status eval_arg(const struct eval *eval) {
 }
 
 /* -- channels and footprint -- */
+/* `why` the dimensions of the set stay; NULL: they need not. */
 static void channels_reduced(struct channel_map *map, uint32_t set, const char *why) {
     uint32_t rank = port_rank(map, 0), kept = 0;
     bool keep = op_bool(map->op, ATTR_keep);
     for (uint32_t i = 0; i < rank; i++) {
         if (set >> i & 1) {
-            channels_freeze(map, 0, i, why);
+            if (why)
+                channels_freeze(map, 0, i, why);
+            else
+                channels_free(map, 0, i);
             kept += keep;
         } else {
             channels_same(map, 0, i, PORT_RESULT, kept++);
@@ -206,7 +210,7 @@ static void channels_reduced(struct channel_map *map, uint32_t set, const char *
 
 void channels_reduce(struct channel_map *map) {
     uint32_t rank = port_rank(map, 0);
-    channels_reduced(map, op_axes(map->op, rank), "is reduced, which mixes all its channels");
+    channels_reduced(map, op_axes(map->op, rank), NULL);
 }
 
 void channels_arg(struct channel_map *map) {

@@ -8,6 +8,7 @@
 #include "passes/pass.h"
 #include "test/support/fuzz/check.h"
 #include "test/support/fuzz/data.h"
+#include "test/support/mask_channels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -80,30 +81,6 @@ static bool samples_are_finite(struct compressed *c) {
 }
 
 /* -- channels: masked against taken out -- */
-/* A clone that shares no data. */
-static struct module *copy_of(const struct module *m) {
-    struct module *copy = module_clone(m);
-    for (uint32_t i = 1; i < copy->weights.count; i++)
-        copy->weights.at[i].tensor = tensor_copy(&copy->weights.at[i].tensor);
-    for (uint32_t i = 1; i < copy->values.count; i++)
-        if (copy->values.at[i].kind == VALUE_LITERAL)
-            copy->values.at[i].literal = tensor_copy(&copy->values.at[i].literal);
-    return copy;
-}
-
-static void mask_member(struct module *m, const struct channel_member *c) {
-    struct value *v = value_get(m, c->value);
-    struct tensor *t = v->kind == VALUE_PARAMETER ? &weight_get(m, v->weight)->tensor
-                       : v->kind == VALUE_LITERAL ? &v->literal
-                                                  : NULL;
-    int64_t inner = 1;
-    if (!t) return;
-    if (v->kind == VALUE_PARAMETER) weight_get(m, v->weight)->made_by = NULL;
-    for (uint32_t d = c->dim + 1; d < t->rank; d++) inner *= t->dim[d];
-    for (int64_t i = 0; i < tensor_count(t); i++)
-        if (i / inner % t->dim[c->dim] == c->channel) tensor_set_f64(t, i, 0);
-}
-
 static void before_removal(void *ctx, const struct module *m, const struct channel_groups *groups,
                            const bool *removed) {
     struct compressed *c = ctx;
@@ -114,10 +91,7 @@ static void before_removal(void *ctx, const struct module *m, const struct chann
     c->counts->removed += gone;
     if (!gone) return;
     c->counts->pruned++;
-    c->masked = copy_of(m);
-    for (uint32_t s = 0; s < groups->sets.count; s++)
-        for (uint32_t i = 0; removed[s] && i < groups->sets.at[s].count; i++)
-            mask_member(c->masked, &groups->sets.at[s].member[i]);
+    c->masked = mask_channels(m, groups, removed, &c->diag);
 }
 
 static bool exact_on_whole(const struct op *op) {

@@ -157,8 +157,9 @@ static void channels_of_reshape(void) {
                   "2: 0+0*1 x1 = 0+0*1 x1; 3: 1+0*4 x4 = 1+0*1 x1; y2 frozen; ");
     check_reshape(RANKED(1, 8), RANKED(8), "8: 1+0*1 x1 = 0+0*1 x1; ");
     check_reshape(RANKED(8, 1, 1), RANKED(1, 8), "8: 0+0*1 x1 = 1+0*1 x1; ");
-    check_reshape(RANKED(4, 6), RANKED(8, 3), "4: 0+0*1 x1 = 0+0*2 x2; x1 frozen; y1 frozen; ");
-    check_reshape(RANKED(4, 6), RANKED(6, 4), "x1 frozen; y1 frozen; x0 frozen; y0 frozen; ");
+    check_reshape(RANKED(4, 6), RANKED(8, 3),
+                  "4: 0+0*1 x1 = 0+0*2 x2; 3: 1+0*1 x1 = 1+0*1 x1; 3: 1+3*1 x1 = 1+0*1 x1; ");
+    check_reshape(RANKED(4, 6), RANKED(6, 4), "x0 frozen; x1 frozen; y0 frozen; y1 frozen; ");
     check_reshape(RANKED(-1, 3, 8), RANKED(-1, 24),
                   "3: 1+0*1 x1 = 1+0*8 x8; x0 frozen; y0 frozen; x2 frozen; ");
     check_reshape(RANKED(-1, -2, 8), RANKED(-1, -2, 2, 4),

@@ -4,6 +4,7 @@
 #include "frontend/read.h"
 #include "ir/interp.h"
 #include "ir/verify.h"
+#include "test/support/mask_channels.h"
 #include "test/support/unit.h"
 
 #include <stdlib.h>
@@ -34,22 +35,6 @@ static void own_weights(struct module *m) {
     }
 }
 
-/* Zeroes the removed channels of every parameter: with relu-like ops and no other bias, the same function as
- * removing them. */
-static void zero_sets(struct module *m, const struct channel_groups *groups, const bool *remove) {
-    for (uint32_t s = 0; s < groups->sets.count; s++)
-        for (uint32_t k = 0; remove[s] && k < groups->sets.at[s].count; k++) {
-            const struct channel_member *c = &groups->sets.at[s].member[k];
-            const struct value *v = value_get(m, c->value);
-            if (v->kind != VALUE_PARAMETER) continue;
-            struct tensor *t = &weight_get(m, v->weight)->tensor;
-            int64_t inner = 1;
-            for (uint32_t d = c->dim + 1; d < t->rank; d++) inner *= t->dim[d];
-            for (int64_t i = 0; i < tensor_count(t); i++)
-                if (i / inner % t->dim[c->dim] == c->channel) tensor_set_i64(t, i, 0);
-        }
-}
-
 static struct tensor run(const struct module *m, struct diag *diag) {
     struct tensor in[4], out[4] = {{0}};
     struct interp_options options = {0};
@@ -78,8 +63,9 @@ static void expect(const char *what, const char *text, uint32_t count, const uin
             fprintf(stderr, "%s: group %u has %u sets\n", what, g, group->sets);
         for (uint32_t s = 1; s < group->sets; s += 2) remove[group->first_set + s] = true;
     }
-    zero_sets(m, &groups, remove);
-    struct tensor masked = run(m, &diag);
+    struct module *with_masks = mask_channels(m, &groups, remove, &diag);
+    struct tensor masked = run(with_masks, &diag);
+    module_free(with_masks);
     CHECK(channels_remove(m, &groups, remove, &diag) == STATUS_OK);
     CHECK(verify_module(m, true, &diag) == STATUS_OK);
     struct tensor pruned = run(m, &diag);
@@ -139,6 +125,28 @@ int main(void) {
            "weight o: f32[6, 8] = random(1)\noutput y = linear(relu(attention(linear(x, q), linear(x, k), "
            "linear(x, v), heads = 4)), o)\n",
            4);
+    EXPECT(
+        "heads of one product, written out",
+        "model t\ninput x: f32[1, 5, 6]\nweight w: f32[6, 24] = random(1)\nweight o: f32[6, 8] = random(1)\n"
+        "p = transpose(reshape(matmul(x, w), shape = [1, 5, 3, 4, 2]), perm = [2, 0, 3, 1, 4])\n"
+        "q, k, v = split(p, axis = 0, sizes = [1, 1, 1])\ns = matmul(squeeze(q, axes = [0]), "
+        "transpose(squeeze(k, axes = [0]), perm = [0, 1, 3, 2]))\n"
+        "m = matmul(relu(s), squeeze(v, axes = [0]))\n"
+        "output y = linear(reshape(transpose(m, perm = [0, 2, 1, 3]), shape = [1, 5, 8]), o)\n",
+        4);
+    EXPECT("positions merged into channels",
+           "model t\ninput x: f32[1, 8, 3]\nweight w: f32[6, 3] = random(1)\nweight o: f32[5, 24] = "
+           "random(1)\noutput y = linear(reshape(linear(x, w), shape = [1, 2, 24]), o)\n",
+           6);
+    EXPECT("a layer norm",
+           "model t\ninput x: f32[1, 4, 3]\nweight w: f32[6, 3] = random(1)\nweight s: f32[6] = random(1)\n"
+           "weight o: f32[5, 6] = random(1)\noutput y = linear(layernorm(linear(x, w), s, s), o)\n",
+           6);
+    EXPECT("reductions over channels",
+           "model t\ninput x: f32[1, 4, 3]\nweight w: f32[6, 3] = random(1)\nh = linear(x, w)\n"
+           "m = reduce_max(h, axes = [2], keep = true)\noutput y = reduce_sum(h - m, axes = [-1]) + "
+           "reduce_mean(h * h, axes = [2])\n",
+           6);
     EXPECT("backwards",
            "model t\ninput x: f32[1, 3, 4, 4]\nweight a: f32[6, 3, 1, 1] = random(1)\nweight c: f32[2, 6, 1, "
            "1] = random(1)\n"
