@@ -1,7 +1,8 @@
 /* lower-quantized: what no kernel computes on stored integers, in ops that kernels have. Sums of integers
- * become sums in f32 where the weights show that none can leave 2^24, else in f64, where they are exact below
- * 2^53: so the result has the very bits that ir/quant.h defines. Operands that are decoded become constants
- * in f32, or dequantize. */
+ * become sums in f32, over as many slices of the summed dimension as the weights show to be exact, or in f64,
+ * where they are exact below 2^53: so the result has the very bits that ir/quant.h defines. Constant weights
+ * of linear and convolutions stay as they are stored, because kernels decode them; other operands that are
+ * decoded become constants in f32, or dequantize. */
 #include "ir/panels.h"
 #include "passes/pass.h"
 
@@ -48,31 +49,39 @@ static bool is_read_coded(const struct lowering *l, uint32_t i) {
            value_get(l->m, v)->kind == VALUE_PARAMETER && !panels_hold(l->m, value_get(l->m, v)->type);
 }
 
-/* The weight's integers, with scales of 1. */
-static value_id unscaled(struct lowering *l, value_id v, const struct tensor *t) {
-    const struct module *m = l->m;
-    struct tensor one = tensor_scalar_f64(ELEM_f32, 1), copy = tensor_copy(t);
-    sparse_id sparse = value_get(m, v)->type.sparse;
+/* Columns [lo, hi) of a tensor seen as a matrix, where `step` columns are one index of dimension 1. */
+static struct tensor columns_between(const struct tensor *t, int64_t lo, int64_t hi, int64_t step) {
+    struct tensor out;
+    int64_t dim[MAX_RANK], rows = t->dim[0], columns = rows ? tensor_count(t) / rows : 0;
+    size_t width = elem_bytes(t->elem), bytes = (size_t)(hi - lo) * width;
+    for (uint32_t d = 0; d < t->rank; d++) dim[d] = t->dim[d];
+    dim[1] = (hi - lo) / step;
+    out = tensor_new(t->elem, t->rank, dim);
+    for (int64_t i = 0; i < rows; i++)
+        memcpy((char *)out.data + (size_t)i * bytes,
+               (const char *)t->data + (size_t)(i * columns + lo) * width, bytes);
+    return out;
+}
+
+/* Columns of the weight's integers, with scales of 1. */
+static value_id unscaled(struct lowering *l, value_id v, struct tensor integers) {
+    const struct tensor *t = value_constant(l->m, v);
     const struct tensor *zero = t->quant && t->quant->zero.data ? &t->quant->zero : NULL;
+    sparse_id sparse = value_get(l->m, v)->type.sparse;
     int32_t axis = zero ? t->quant->axis : -1;
-    if (axis >= 0) {
-        tensor_free(&one);
-        one = tensor_new(ELEM_f32, zero->rank, zero->dim);
-        for (int64_t i = 0, n = tensor_count(&one); i < n; i++) ((float *)one.data)[i] = 1;
-    }
-    v = module_add_quantized(l->m, value_get(m, v)->name, copy, axis, 0, &one, zero, op_of(l)->loc);
+    struct tensor one = zero ? tensor_new(ELEM_f32, zero->rank, zero->dim) : tensor_scalar_f64(ELEM_f32, 1);
+    for (int64_t i = 0, n = tensor_count(&one); i < n; i++) ((float *)one.data)[i] = 1;
+    v = module_add_quantized(l->m, value_get(l->m, v)->name, integers, axis, 0, &one, zero, op_of(l)->loc);
     tensor_free(&one);
-    value_get(m, v)->type.sparse = sparse;
+    value_get(l->m, v)->type.sparse = sparse;
     return v;
 }
 
 /* q - zero in the sum's type. */
-static value_id centred(struct lowering *l, uint32_t i) {
-    value_id v = op_of(l)->operand[i];
+static value_id centred(struct lowering *l, value_id v) {
     const struct tensor *t = value_constant(l->m, v);
     struct quant_view view;
-    quant_view(&l->m->types, operand_type(l, i), t, &view);
-    if (t && l->sum == ELEM_f32 && is_read_coded(l, i)) return unscaled(l, v, t);
+    quant_view(&l->m->types, value_get(l->m, v)->type, t, &view);
     if (t) {
         struct tensor wide = tensor_new(l->sum, t->rank, t->dim);
         for (int64_t k = 0, n = tensor_count(t); k < n; k++)
@@ -122,7 +131,6 @@ static value_id scale_product(struct lowering *l) {
 
 /* A sum in f64 as the i32 that it wraps to, in f32. Casts through integers only where it may wrap. */
 static value_id narrowed(struct lowering *l, value_id sum) {
-    if (l->sum == ELEM_f32) return sum;
     struct type w = operand_type(l, 1);
     int64_t count = type_static(&l->m->types, w, NULL) ? type_count(&l->m->types, w) : INT64_MAX;
     if (count < 1 << 15) return cast_to(l, sum, ELEM_f32);
@@ -145,44 +153,120 @@ static value_id with_bias(struct lowering *l, value_id v) {
     return two(l, OP_add, v, bias);
 }
 
-/* f32 where no partial sum, in whatever order, can leave the integers that f32 has: the largest input times
- * the sum of the magnitudes of any output's weights says so. */
-static enum elem exact_elem(const struct lowering *l) {
-    const struct op *op = op_of(l);
-    bool by_rows = op->kind == OP_linear || op->kind == OP_conv1d || op->kind == OP_conv2d;
-    if (op_info(op->kind)->class != CLASS_CONTRACTION || !by_rows) return ELEM_f64;
-    const struct tensor *w = value_constant(l->m, op->operand[1]);
-    struct quant_view x, view;
-    if (!w || value_constant(l->m, op->operand[0])) return ELEM_f64;
-    quant_view(&l->m->types, operand_type(l, 0), NULL, &x);
-    quant_view(&l->m->types, operand_type(l, 1), w, &view);
-    enum elem elem = operand_type(l, 0).elem;
-    int64_t largest = max_i64(elem_max(elem) - x.literal_zero, x.literal_zero - elem_min(elem)), sum = 0;
-    int64_t rows = w->dim[0], columns = rows ? tensor_count(w) / rows : 0;
-    for (int64_t i = 0; i < rows * columns; i++) {
-        int64_t q = tensor_get_i64(w, i) - quant_zero(&view, quant_scale_index(&view.q, w, i));
-        sum = (i % columns ? sum : 0) + (q < 0 ? -q : q);
-        if (sum * largest > 1 << 24) return ELEM_f64;
+/* -- sums of products -- */
+
+/* The sum over columns [lo, hi) of a row of weights is exact in f32, in whatever order: no sum of some of its
+ * terms can leave the integers that f32 has, whatever the inputs are. */
+struct bounds {
+    const struct tensor *w;
+    struct quant_view view;
+    int64_t columns, low, high; /* of what is multiplied with the weights: low <= 0 <= high */
+};
+
+static bool row_is_exact(const struct bounds *b, int64_t row, int64_t lo, int64_t hi) {
+    int64_t up = 0, down = 0;
+    for (int64_t i = row * b->columns + lo; i < row * b->columns + hi; i++) {
+        int64_t q = tensor_get_i64(b->w, i) - quant_zero(&b->view, quant_scale_index(&b->view.q, b->w, i));
+        up += q > 0 ? q : 0;
+        down -= q < 0 ? q : 0;
     }
-    return ELEM_f32;
+    int64_t most = max_i64(b->high * up - b->low * down, b->high * down - b->low * up);
+    return most <= 1 << 24;
+}
+
+/* Ranges of dimension 1 of the weights, `size` of them each but for the last, over which all sums are exact.
+ */
+static bool slices_are_exact(const struct bounds *b, int64_t size, int64_t step) {
+    for (int64_t row = 0; row < b->w->dim[0]; row++)
+        for (int64_t lo = 0; lo < b->columns; lo += size * step)
+            if (!row_is_exact(b, row, lo, min_i64(lo + size * step, b->columns))) return false;
+    return true;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b) {
+    return b ? common_divisor(b, a % b) : a;
+}
+
+/* The largest such size of few; 0: none, the sum is done in f64. Groups of columns that a sparse format
+ * stores together are not divided. */
+static int64_t exact_slices(const struct lowering *l) {
+    enum { MOST_SLICES = 16 };
+    const struct op *op = op_of(l);
+    const struct tensor *w = value_constant(l->m, op->operand[1]);
+    if (!is_read_coded(l, 1) || value_constant(l->m, op->operand[0]) || !tensor_count(w)) return 0;
+    struct quant_view x;
+    struct bounds b = {.w = w, .columns = tensor_count(w) / w->dim[0]};
+    enum elem elem = operand_type(l, 0).elem;
+    quant_view(&l->m->types, operand_type(l, 0), NULL, &x);
+    quant_view(&l->m->types, operand_type(l, 1), w, &b.view);
+    b.low = elem_min(elem) - x.literal_zero;
+    b.high = elem_max(elem) - x.literal_zero;
+    int64_t all = w->dim[1], step = b.columns / all;
+    if (slices_are_exact(&b, all, step)) return all;
+    if (op->kind != OP_linear && op_int(op, ATTR_groups) != 1) return 0;
+    struct sparse s = sparse_get(&l->m->types, operand_type(l, 1).sparse);
+    int64_t together = s.kind == SPARSE_NM || s.kind == SPARSE_BLOCK ? s.b : 1;
+    together /= common_divisor(together, step);
+    for (int64_t n = 2; n <= MOST_SLICES; n++) {
+        int64_t size = round_up(ceil_div(all, n), together);
+        if (size < all && slices_are_exact(&b, size, step)) return size;
+    }
+    return 0;
+}
+
+/* The product over indices [lo, hi) of dimension 1 of the weights. */
+static value_id partial_product(struct lowering *l, const struct op *op, int64_t lo, int64_t hi) {
+    value_id x = op->operand[0];
+    const struct tensor *w = value_constant(l->m, op->operand[1]);
+    int64_t step = tensor_count(w) / w->dim[0] / w->dim[1];
+    if (hi - lo < w->dim[1]) {
+        int64_t axis = op->kind == OP_linear ? type_rank(&l->m->types, value_get(l->m, x)->type) - 1 : 1;
+        const struct attr range[] = {attr_ints(l->m, ATTR_starts, &lo, 1), attr_ints(l->m, ATTR_ends, &hi, 1),
+                                     attr_ints(l->m, ATTR_axes, &axis, 1)};
+        x = one(l, OP_slice, x, range, COUNT_OF(range));
+    }
+    value_id factors[2] = {x.i ? centred(l, x) : x,
+                           unscaled(l, op->operand[1], columns_between(w, lo * step, hi * step, step))};
+    if (!factors[0].i) return factors[0];
+    return build(&l->b, op->kind, factors, 2, op->attr, op_info_attrs(op_info(op->kind)), NULL);
+}
+
+/* Partial products in f32, added as the integers that they are. */
+static value_id exact_product(struct lowering *l, const struct op *op, int64_t size) {
+    int64_t all = value_constant(l->m, op->operand[1])->dim[1];
+    value_id sum = {0};
+    l->sum = ELEM_f32;
+    if (size == all) return partial_product(l, op, 0, all);
+    for (int64_t lo = 0; lo < all; lo += size) {
+        value_id part = cast_to(l, partial_product(l, op, lo, min_i64(lo + size, all)), ELEM_i32);
+        sum = lo ? two(l, OP_add, sum, part) : part;
+        if (!sum.i) return sum;
+    }
+    return cast_to(l, sum, ELEM_f32);
+}
+
+static value_id wide_product(struct lowering *l, const struct op *op) {
+    l->sum = ELEM_f64;
+    value_id factors[2] = {centred(l, op->operand[0]), centred(l, op->operand[1])};
+    if (!factors[0].i || !factors[1].i) return (value_id){0};
+    return narrowed(l, build(&l->b, op->kind, factors, 2, op->attr, op_info_attrs(op_info(op->kind)), NULL));
+}
+
+static value_id lower_mean(struct lowering *l, const struct op *op) {
+    struct quant_view view;
+    l->sum = ELEM_f64;
+    quant_view(&l->m->types, operand_type(l, 0), value_constant(l->m, op->operand[0]), &view);
+    value_id mean = one(l, op->kind, centred(l, op->operand[0]), op->attr, op_info_attrs(op_info(op->kind)));
+    struct tensor scale = tensor_scalar_f64(ELEM_f64, (double)quant_scale(&view, 0));
+    return cast_to(l, two(l, OP_mul, mean, module_add_literal(l->m, scale)), ELEM_f32);
 }
 
 static value_id lower_sum(struct lowering *l) {
-    l->sum = exact_elem(l);
     const struct op op = *op_of(l); /* ops move when others are made */
-    const struct op_info *info = op_info(op.kind);
-    uint32_t attrs = op_info_attrs(info);
-    if (info->class != CLASS_CONTRACTION) {
-        struct quant_view view;
-        quant_view(&l->m->types, operand_type(l, 0), value_constant(l->m, op.operand[0]), &view);
-        value_id mean = one(l, op.kind, centred(l, 0), op.attr, attrs);
-        struct tensor scale = tensor_scalar_f64(ELEM_f64, (double)quant_scale(&view, 0));
-        return cast_to(l, two(l, OP_mul, mean, module_add_literal(l->m, scale)), ELEM_f32);
-    }
-    value_id factors[2] = {centred(l, 0), centred(l, 1)};
-    if (!factors[0].i || !factors[1].i) return (value_id){0};
-    value_id sum = build(&l->b, op.kind, factors, 2, op.attr, attrs, NULL);
-    return with_bias(l, two(l, OP_mul, narrowed(l, sum), scale_product(l)));
+    if (op_info(op.kind)->class != CLASS_CONTRACTION) return lower_mean(l, &op);
+    int64_t size = exact_slices(l);
+    value_id sum = size ? exact_product(l, &op, size) : wide_product(l, &op);
+    return with_bias(l, two(l, OP_mul, sum, scale_product(l)));
 }
 
 static value_id decoded(struct lowering *l, uint32_t i) {
@@ -224,14 +308,14 @@ static bool is_lowered(const struct lowering *l) {
 enum status pass_lower_quantized(struct module *m, const struct pass_options *options, struct diag *diag) {
     (void)options;
     for (uint32_t i = 0; i < region_get(m, m->root)->ops.count; i++) {
-        struct lowering l = {.m = m, .op = region_get(m, m->root)->ops.at[i]};
+        struct lowering l = {.m = m, .sum = ELEM_f32, .op = region_get(m, m->root)->ops.at[i]};
         if (!is_lowered(&l)) continue;
         l.b = builder_at(m, i, diag);
         value_id old = op_of(&l)->result[0];
         value_id v = op_sums_integers(m, op_of(&l)) ? lower_sum(&l) : lower_decoded(&l);
         if (!v.i) return STATUS_FAILED;
-        diag_remark(diag, REMARK_MISSED, "lower-quantized", value_get(m, old)->name, "%s",
-                    "no kernel reads its stored integers: it is computed on decoded numbers");
+        diag_remark(diag, REMARK_MISSED, "lower-quantized", value_get(m, old)->name,
+                    "no kernel computes on its integers: it is computed in %s", elem_name(l.sum));
         module_replace_uses(m, old, v);
         if (value_get(m, v)->kind == VALUE_RESULT) module_take_name(m, old, v);
         module_erase_op(m, l.op);
