@@ -1,3 +1,4 @@
+#include "frontend/cli/blas.h"
 #include "frontend/cli/command.h"
 
 #include "ir/base/str.h"
@@ -177,6 +178,7 @@ static enum exit_code read_words(struct invocation *inv, int argc, char **argv, 
 }
 
 int main(int argc, char **argv) {
+    use_fitting_blas(argv);
     signal(SIGABRT, on_abort);
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         print_usage(argc < 2 ? stderr : stdout);
