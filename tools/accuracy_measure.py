@@ -66,11 +66,11 @@ class Measurer:
 
     def original(self, task):
         """The imported model, its shapes fixed: what recipes start from and are compared with."""
-        model, shapes = accuracy_recipes.TASKS[task][:2]
+        about = accuracy_recipes.TASKS[task]
         stem = self.output / task / "original"
         if not stem.with_suffix(".safetensors").exists():
             stem.parent.mkdir(parents=True, exist_ok=True)
-            self.run(adze.PROGRAM, "opt", models.path(model), *shapes, f"--passes={accuracy_recipes.READ}", "-o", stem)
+            self.run(adze.PROGRAM, "opt", models.path(about.model), *about.shapes, f"--passes={accuracy_recipes.READ}", "-o", stem)
         return stem
 
     def known(self, file):
@@ -113,8 +113,9 @@ class Measurer:
         if not scored or scored["commit"] != made["commit"]:
             if self.only_known:
                 return None
-            options = accuracy_recipes.TASKS[task][3]
-            command = [adze.PROGRAM, "eval", f"{stem}.adz", f"--against={self.original(task)}.adz", f"--data={data}", "--json", *options]
+            options = accuracy_recipes.TASKS[task].labels
+            command = [adze.PROGRAM, "eval", f"{stem}.adz", f"--against={self.original(task)}.adz", f"--data={data}", "--json"]
+            command += options
             scored = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
             scored |= {"sources": made["sources"], "commit": made["commit"]}
             file.write_text(json.dumps(scored, indent=1))
@@ -124,12 +125,12 @@ class Measurer:
         """(the choice that scores best on the selection split, [(choice, result)] of them all)."""
         if len(recipe.choices) == 1:
             return recipe.choices[0], []
-        metric = accuracy_recipes.TASKS[task][2]
+        judge = accuracy_recipes.TASKS[task].chosen_by
         found = [(choice, self.score(task, choice, "selection")) for choice in recipe.choices]
         found = [(choice, result) for choice, result in found if result]
         if not found:
             return recipe.choices[0], []
-        return max(found, key=lambda pair: pair[1]["metrics"][metric]["score"]["mean"])[0], found
+        return max(found, key=lambda pair: pair[1]["metrics"][judge]["score"]["mean"])[0], found
 
     def measure(self, task, recipe):
         """A row of the page, or None where nothing is known and nothing may be measured."""
@@ -160,6 +161,7 @@ class Measurer:
             self.run(adze.PROGRAM, "compile", f"{stem}.adz", *batch, "-o", stem)
         for _ in range(rounds):
             for i, stem in enumerate(stems):
-                done = subprocess.run([adze.PROGRAM, "bench", f"{stem}.so", "--json", "--seconds=0.5"], stdout=subprocess.PIPE, check=True)
+                command = [adze.PROGRAM, "bench", f"{stem}.so", "--json", "--seconds=0.5"]
+                done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
                 least[i] = min(least[i], json.loads(done.stdout)["min_ms"])
         return least

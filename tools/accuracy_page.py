@@ -75,12 +75,12 @@ def table(task, results):
 
 def chosen(task, results):
     """What every choice of the recipes with several scored on the selection split."""
-    name = accuracy_recipes.TASKS[task].metric
+    name = accuracy_recipes.TASKS[task].chosen_by
     rows = [(r, tried) for r in results if (tried := r["tried"])]
     if not rows:
         return []
     ways = list(dict.fromkeys(choice.what for _, tried in rows for choice, _ in tried))
-    lines = ["How rows with several choices were *chosen*: the score in % on the selection split.", "", *head(["recipe", *ways])]
+    lines = [f"How rows with several choices were *chosen*: {name} on the selection split, in %.", "", *head(["recipe", *ways])]
     for r, tried in rows:
         scores = {choice.what: f"{100 * result['metrics'][name]['score']['mean']:.2f}" for choice, result in tried}
         marked = {what: f"**{score}**" if what == r["choice"] else score for what, score in scores.items()}
@@ -107,6 +107,15 @@ def samples(task, results):
     if harder:
         text += f", and {100 * harder['metrics'][about.metric]['original']['mean']:.2f}% of {harder['count']} harder ones"
     return text + f"; calibration: {accuracy_data.size(task, 'calibration')} samples, selection: {accuracy_data.size(task, 'selection')}."
+
+
+def smallest(results, most=1):
+    """Which row has the smallest file of those that lose at most so many points."""
+    held = [r for r in results if -100 * metric(r)["change"]["mean"] <= most]
+    if not held:
+        return []
+    r = min(held, key=share)
+    return [f"The smallest file that loses at most {most} point: **{r['name']}**, {share(r):.3f}x, {points(metric(r)['change'])}.", ""]
 
 
 def duration(timings):
@@ -140,7 +149,7 @@ def write(results, timings):
     for task in accuracy_recipes.TASKS:
         own = [r for r in results if r["task"] == task]
         if own:
-            lines += [f"## {task}", "", samples(task, own), "", *table(task, own), "", *chosen(task, own)]
+            lines += [f"## {task}", "", samples(task, own), "", *table(task, own), "", *smallest(own), *chosen(task, own)]
             lines += duration([rest for name, *rest in timings if name == task])
             lines += [f"![{task}](accuracy/{task}.svg)", ""]
             curve(task, own)

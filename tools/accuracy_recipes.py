@@ -7,6 +7,9 @@ there. A bound is what a row may lose, in points of its task's metric, and the s
 
 import typing
 
+# Of the text recognition model: the weights of its attention blocks, and all that is not a convolution.
+ATTENTION = ", ".join(f"linear_{k}.*" for k in range(77, 85))
+OTHERS = "linear_*"
 READ = "fold-constants, simplify, fold-batchnorm, raise, simplify"
 
 
@@ -29,6 +32,11 @@ class Task(typing.NamedTuple):
     labels: list  # options of eval
     besides: tuple = ()  # further metrics of which the change is shown
     first: str = ""  # the first layer, which some baselines leave alone
+    judge: str = ""  # the metric that choices are compared by, where the first one is too coarse on so few samples
+
+    @property
+    def chosen_by(self):
+        return self.judge or self.metric
 
 
 class Bound(typing.NamedTuple):
@@ -41,6 +49,8 @@ class Bound(typing.NamedTuple):
 
 def options(**given):
     def text(value):
+        if isinstance(value, bool):
+            return str(value).lower()
         return f'"{value}"' if isinstance(value, str) and not value.isidentifier() else value
 
     return ", ".join(f"{name.rstrip('_')} = {text(value)}" for name, value in given.items())
@@ -56,6 +66,10 @@ def prune(ratio, **given):
 
 def sparsify(**given):
     return f"sparsify({options(**given)})"
+
+
+def quantize(**given):
+    return f"quantize({options(**given)})"
 
 
 def percent(ratio):
@@ -94,6 +108,38 @@ def channels(ratios):
     return rows
 
 
+def heads(ratio):
+    """Attention heads alone, with and without solving for what stays."""
+    only_heads = prune(ratio, exclude="*intermediate*", round=False)
+    return [
+        one(f"{percent(ratio)} of the heads", "heads, second order", only_heads),
+        Recipe(f"{percent(ratio)} of the heads, magnitude", "heads, magnitude", [Choice("", f"{READ}, {only_heads}", data=False)]),
+    ]
+
+
+def int4():
+    """The embedding tables are most of the file and no contraction: nothing can be solved for there."""
+    stored = {"weights": "int4", "activations": "none", "group": 32}
+    tables = "embeddings.*"
+    apart = [quantize(**stored, except_=tables), quantize(weights="int8", activations="none", only=tables)]
+    choices = [
+        Choice("everywhere", f"{READ}, {quantize(**stored)}"),
+        Choice("tables int8", f"{READ}, {', '.join(apart)}"),
+    ]
+    return Recipe("int4 weights, groups of 32", "int4 weights", choices)
+
+
+def mixed(ratios):
+    """Text recognition: convolutions lose channels, attention blocks half of their weights, and all becomes int8."""
+    attention = sparsify(method="obs", ratio=0.5, only=ATTENTION)
+    rows = []
+    for ratio in ratios:
+        first = [prune(ratio, exclude=OTHERS)] if ratio else []
+        name = f"{percent(ratio)} of the convs' channels, attention 50% unstructured, int8"
+        rows.append(one(name, "mixed", *first, attention, "quantize"))
+    return rows
+
+
 NUMBERS = [
     one("int8", "int8", "quantize"),
     one("int8 weights", "int8 weights", "quantize(activations = none)"),
@@ -105,7 +151,7 @@ TASKS = {
     "direction": Task("ppocr_cls.onnx", ["--shape=x=1,3,48,192"], "top1", [], first="conv1_weights*"),
     "filetype": Task("magika.onnx", ["--shape=bytes=1,2048"], "top1", []),
     "ocr": Task("ppocr_rec.onnx", ["--shape=x=1,3,48,320"], "exact", ["--strip=5710,6624"], first="conv2d_10.w_0*"),
-    "retrieval": Task("minilm.adz", ["--dim=batch=1"], "recall@1", [], besides=("mrr",)),
+    "retrieval": Task("minilm.adz", ["--dim=batch=1"], "recall@1", [], besides=("mrr",), judge="original_cosine"),
 }
 
 RECIPES = {
@@ -117,12 +163,13 @@ RECIPES = {
     ],
     "direction": [*NUMBERS, *unstructured("direction", (0.3, 0.5)), *channels((0.3,))],
     "filetype": [*NUMBERS, *unstructured("filetype", (0.5,))],
-    "ocr": [*NUMBERS, *unstructured("ocr", (0.3,))],
+    "ocr": [*NUMBERS, *unstructured("ocr", (0.3,)), *mixed((0, 0.05, 0.1, 0.2, 0.3))],
     "retrieval": [
         *NUMBERS,
-        one("int4 weights, groups of 32", "int4 weights", "quantize(weights = int4, activations = none, group = 32)"),
+        int4(),
         *unstructured("retrieval", (0.5, 0.7)),
         one("2:4, obs", "2:4, obs", sparsify(method="obs", pattern="2:4")),
+        *heads(0.25),
         one("2:4, magnitude", "2:4, magnitude", sparsify(method="magnitude", pattern="2:4")),
     ],
 }  # fmt: skip
