@@ -120,10 +120,14 @@ static int64_t output_channels(const struct op *op, const struct tensor *w) {
     return transposed ? w->dim[1] * op_int(op, ATTR_groups) : w->dim[0];
 }
 
+/* What a sparse weight does not hold stays so: 0 times a negative scale would be -0. */
 static struct tensor folded_weight(const struct module *m, const struct op *op, const struct affine *a) {
+    bool sparse = value_get(m, op->operand[1])->type.sparse.i != 0;
     struct tensor t = tensor_copy(value_constant(m, op->operand[1]));
-    for (int64_t i = 0; a->scale && i < tensor_count(&t); i++)
-        tensor_set_f64(&t, i, tensor_get_f64(&t, i) * a->scale[output_channel(op, &t, i, a->channels)]);
+    for (int64_t i = 0; a->scale && i < tensor_count(&t); i++) {
+        double w = tensor_get_f64(&t, i), scale = a->scale[output_channel(op, &t, i, a->channels)];
+        if (!sparse || w != 0 || !isfinite(scale)) tensor_set_f64(&t, i, w * scale);
+    }
     return t;
 }
 
@@ -170,6 +174,7 @@ static value_id rebuild(struct module *m, uint32_t at, const struct op *op, cons
     if (!both_finite(&weight, &bias)) return (value_id){0};
     value_id operands[3] = {op->operand[0], weight_named(m, weight_name, weight, op->loc),
                             weight_named(m, bias_name, bias, op->loc)};
+    value_get(m, operands[1])->type.sparse = value_get(m, op->operand[1])->type.sparse;
     decision_copy(m, op->operand[1], operands[1]);
     if (b->kind == VALUE_PARAMETER && op->operand_count > 2) decision_copy(m, op->operand[2], operands[2]);
     struct builder builder = builder_at(m, at, diag);
