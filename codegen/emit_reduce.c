@@ -153,6 +153,15 @@ static LLVMValueRef finish(struct reducer *r, LLVMValueRef *acc) {
     return LLVMBuildSelect(b, up, LLVMBuildAdd(b, q, one, ""), q, "");
 }
 
+/* All lanes hold the same sums where the line was folded across. Dividing one of them is less work, and LLVM
+ * 22 narrows for ever a vector that is divided by a constant and of which one lane is read. */
+static LLVMValueRef finish_line(struct reducer *r, const struct line *line, LLVMValueRef *acc,
+                                uint32_t count) {
+    if (line->side_by_side || !elem_is_int(r->acc)) return finish(r, acc);
+    for (uint32_t k = 0; k < count; k++) acc[k] = simd_lane(r->e->builder, acc[k], 0);
+    return simd_splat(r->e->builder, finish(r, acc), line->lanes);
+}
+
 /* Folds over all reduced dimensions but the innermost by loops, over that by the line. */
 static void fold_all(struct reducer *r, const struct line *line, const struct fold *fold, LLVMValueRef *acc) {
     struct emit *e = r->e;
@@ -182,7 +191,7 @@ static LLVMValueRef reduce_line(struct reducer *r, const struct line *line) {
     LLVMValueRef acc[FOLD_MAX];
     memcpy(acc, fold.identity, sizeof acc);
     fold_all(r, line, &fold, acc);
-    if (!is_arg(r->kind)) return finish(r, acc);
+    if (!is_arg(r->kind)) return finish_line(r, line, acc, fold.count);
     r->extreme = acc[0];
     struct fold find = {.ctx = r, .count = 1, .step = step_position, .merge = merge_position};
     find.identity[0] = none(r, line->lanes);

@@ -162,7 +162,7 @@ class Plan:
         self.model = model
         given = []
         for name, port in zip(model.inputs, model.ports):
-            array = np.ascontiguousarray(inputs[name], ELEMENTS[port.elem])
+            array = np.asarray(inputs[name], ELEMENTS[port.elem], order="C")  # ascontiguousarray makes scalars vectors
             given.append(array)
         unknown = set(inputs) - set(model.inputs)
         if unknown:

@@ -2,6 +2,7 @@
 #include "frontend/onnx/importer.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum status import_flatten(struct node *n) {
@@ -70,17 +71,19 @@ static enum status slice_bound(struct node *n, uint32_t input, const struct ints
 
 static enum status emit_slice(struct node *n, const int64_t *starts, const int64_t *ends, uint32_t count,
                               const struct ints *axes, const struct ints *steps) {
-    int64_t all[MAX_RANK], ones[MAX_RANK];
+    int64_t all[MAX_RANK], ones[MAX_RANK], stride[MAX_RANK];
     for (uint32_t i = 0; i < MAX_RANK; i++) all[i] = i, ones[i] = 1;
     if ((axes->given && axes->count != count) || (steps->given && steps->count != count) ||
         count > ref_rank(n->im, node_in(n, 0)))
         return node_error(n, "it has %u starts for rank %u, %u axes and %u steps", count,
                           ref_rank(n->im, node_in(n, 0)), axes->count, steps->count);
+    for (uint32_t i = 0; i < count; i++) /* a longer step leaves the axis as one of that length does */
+        stride[i] = max_i64(min_i64((steps->given ? steps->at : ones)[i], DIM_MAX), -DIM_MAX);
     return node_result(n,
                        emit1_with(n, OP_slice, node_in(n, 0), node_attr_ints(n, ATTR_starts, starts, count),
                                   node_attr_ints(n, ATTR_ends, ends, count),
                                   node_attr_ints(n, ATTR_axes, axes->given ? axes->at : all, count),
-                                  node_attr_ints(n, ATTR_steps, steps->given ? steps->at : ones, count)));
+                                  node_attr_ints(n, ATTR_steps, stride, count)));
 }
 
 enum status import_slice(struct node *n) {
@@ -153,21 +156,47 @@ static enum status spread_pads(struct node *n, const struct ints *pads, const st
     return STATUS_OK;
 }
 
+/* True if the padding is a number that an attribute holds exactly. */
+static bool fits_attr(const struct importer *im, ref value) {
+    const struct tensor *t = ref_none(value) ? NULL : ref_constant(im, value);
+    if (!t || tensor_count(t) != 1) return ref_none(value);
+    if (!elem_is_int(t->elem)) return !isnan(tensor_get_f64(t, 0));
+    int64_t v = tensor_get_i64(t, 0);
+    return v >= -((int64_t)1 << 53) && v <= (int64_t)1 << 53;
+}
+
+/* Padded with 0, and where a padded mask says that padding is, with the value. */
+static ref pad_by_value(struct node *n, ref x, ref value, struct attr pads) {
+    struct importer *im = n->im;
+    uint32_t rank = ref_rank(im, x);
+    dim_id dims[MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) dims[i] = ref_dim(im, x, i);
+    ref yes = ref_of_tensor(im, tensor_scalar_i64(ELEM_bool, 1));
+    ref inside = emit1_with(n, OP_expand, yes, node_attr_dims(n, ATTR_shape, dims, rank));
+    if (ref_rank(im, value)) value = emit1_with(n, OP_reshape, value, node_attr_dims(n, ATTR_shape, NULL, 0));
+    return emit3(n, OP_where, emit1_with(n, OP_pad, inside, pads), emit1_with(n, OP_pad, x, pads), value);
+}
+
 enum status import_pad(struct node *n) {
     static const char *const words[] = {"constant", "reflect", "edge", "wrap", NULL};
     static const enum keyword modes[] = {KEYWORD_constant, KEYWORD_reflect, KEYWORD_edge, KEYWORD_wrap};
-    ref x = node_in(n, 0);
+    ref x = node_in(n, 0), given = node_in(n, 2);
     uint32_t mode, rank = ref_rank(n->im, x);
     struct ints pads, axes;
-    double value;
+    double value = 0;
     int64_t all[2 * MAX_RANK];
     TRY(node_word(n, "mode", words, 0, &mode));
     TRY(node_ints_or_input(n, "pads", 1, &pads));
-    TRY(node_float_or_input(n, "value", 2, 0, &value));
     TRY(node_ints_or_input(n, "axes", 3, &axes));
     TRY(spread_pads(n, &pads, &axes, rank, all));
-    return node_result(n, emit1_with(n, OP_pad, x, node_attr_ints(n, ATTR_pads, all, 2 * rank),
-                                     attr_keyword(ATTR_mode, modes[mode]), attr_float(ATTR_value, value)));
+    struct attr amounts = node_attr_ints(n, ATTR_pads, all, 2 * rank);
+    if (modes[mode] == KEYWORD_constant) {
+        if (!fits_attr(n->im, given)) return node_result(n, pad_by_value(n, x, given, amounts));
+        TRY(node_float_or_input(n, "value", 2, 0, &value));
+    }
+    (void)node_attr(n, "value"); /* of the mode constant */
+    return node_result(n, emit1_with(n, OP_pad, x, amounts, attr_keyword(ATTR_mode, modes[mode]),
+                                     attr_float(ATTR_value, value)));
 }
 
 enum status import_tile(struct node *n) {

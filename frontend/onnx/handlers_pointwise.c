@@ -134,7 +134,7 @@ enum status import_clip(struct node *n) {
 
 /* -- made of several ops -- */
 static ref number(struct node *n, ref like, double value) {
-    return ref_f64(n->im, ref_elem(n->im, like), value);
+    return ref_none(like) ? like : ref_f64(n->im, ref_elem(n->im, like), value);
 }
 
 enum status import_selu(struct node *n) {
@@ -145,15 +145,20 @@ enum status import_selu(struct node *n) {
         n, emit2(n, OP_mul, emit1_with(n, OP_elu, x, attr_float(ATTR_alpha, alpha)), number(n, x, gamma)));
 }
 
-/* max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) = alpha * elu(x / alpha) with elu's alpha 1, for alpha >
+/* max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) is alpha * elu(x / alpha) with elu's alpha 1, for alpha >
  * 0. */
 enum status import_celu(struct node *n) {
     double alpha = node_float(n, "alpha", 1.0);
     ref x = node_in(n, 0), unit = number(n, x, alpha);
-    if (!(alpha > 0)) return unsupported(n, "Celu with alpha <= 0");
-    return node_result(
-        n,
-        emit2(n, OP_mul, emit1_with(n, OP_elu, emit2(n, OP_div, x, unit), attr_float(ATTR_alpha, 1)), unit));
+    if (alpha == 0) return node_error(n, "attribute 'alpha' is 0, by which it divides");
+    ref scaled = emit2(n, OP_div, x, unit);
+    if (alpha > 0)
+        return node_result(n,
+                           emit2(n, OP_mul, emit1_with(n, OP_elu, scaled, attr_float(ATTR_alpha, 1)), unit));
+    ref back =
+        emit1_with(n, OP_elu, emit1(n, OP_neg, scaled), attr_float(ATTR_alpha, 1)); /* e^-z - 1 for z > 0 */
+    ref curve = emit2(n, OP_mul, emit2(n, OP_mul, back, emit1(n, OP_exp, scaled)), number(n, x, -alpha));
+    return node_result(n, emit3(n, OP_where, emit2(n, OP_less, x, number(n, x, 0)), curve, x));
 }
 
 enum status import_thresholded_relu(struct node *n) {
@@ -163,16 +168,18 @@ enum status import_thresholded_relu(struct node *n) {
                        emit3(n, OP_where, emit2(n, OP_greater, x, number(n, x, alpha)), x, number(n, x, 0)));
 }
 
-/* x + bias below -lambd, x - bias above lambd, 0 between; in floats, as integers have no other meaning here.
- */
+/* x + bias below -lambd, x - bias above lambd, 0 between. Integers are computed in f64, as bias and lambd are
+ * floats. */
 enum status import_shrink(struct node *n) {
     double lambd = node_float(n, "lambd", 0.5), bias = node_float(n, "bias", 0);
     ref x = node_in(n, 0);
-    if (!elem_is_float(ref_elem(n->im, x))) return unsupported(n, "Shrink of integers");
+    enum elem elem = ref_elem(n->im, x);
+    if (!elem_is_float(elem)) x = emit1_with(n, OP_cast, x, attr_elem(ATTR_to, ELEM_f64));
     ref below = emit2(n, OP_less, x, number(n, x, -lambd)),
         above = emit2(n, OP_greater, x, number(n, x, lambd));
     ref high = emit3(n, OP_where, above, emit2(n, OP_sub, x, number(n, x, bias)), number(n, x, 0));
-    return node_result(n, emit3(n, OP_where, below, emit2(n, OP_add, x, number(n, x, bias)), high));
+    ref y = emit3(n, OP_where, below, emit2(n, OP_add, x, number(n, x, bias)), high);
+    return node_result(n, elem_is_float(elem) ? y : emit1_with(n, OP_cast, y, attr_elem(ATTR_to, elem)));
 }
 
 enum status import_mish(struct node *n) {
@@ -185,16 +192,31 @@ enum status import_tan(struct node *n) {
     return node_result(n, emit2(n, OP_div, emit1(n, OP_sin, x), emit1(n, OP_cos, x)));
 }
 
-/* (e^x -+ e^-x) / 2 */
-static enum status hyperbolic(struct node *n, enum op_kind combine) {
-    ref x = node_in(n, 0), up = emit1(n, OP_exp, x), down = emit1(n, OP_exp, emit1(n, OP_neg, x));
-    return node_result(n, emit2(n, OP_mul, emit2(n, combine, up, down), number(n, x, 0.5)));
+/* -- hyperbolic functions -- */
+
+/* e^|x| / 2 as (h / 2) h with h = e^(|x| / 2), as e^|x| overflows before its half does; and e^-|x| / 2. */
+static void half_powers(struct node *n, ref size, ref *up, ref *down) {
+    ref h = emit1(n, OP_exp, emit2(n, OP_mul, size, number(n, size, 0.5)));
+    *up = emit2(n, OP_mul, emit2(n, OP_mul, h, number(n, size, 0.5)), h);
+    *down = emit2(n, OP_div, number(n, size, 0.25), *up);
 }
-enum status import_sinh(struct node *n) {
-    return hyperbolic(n, OP_sub);
-}
+
 enum status import_cosh(struct node *n) {
-    return hyperbolic(n, OP_add);
+    ref up, down;
+    half_powers(n, emit1(n, OP_abs, node_in(n, 0)), &up, &down);
+    return node_result(n, emit2(n, OP_add, up, down));
+}
+
+/* Up to 1, where the powers would cancel, by b = e^-|x| - 1: sinh |x| = -(b + b / (b + 1)) / 2. */
+enum status import_sinh(struct node *n) {
+    ref x = node_in(n, 0), size = emit1(n, OP_abs, x), up, down;
+    half_powers(n, size, &up, &down);
+    ref b = emit1_with(n, OP_elu, emit1(n, OP_neg, size), attr_float(ATTR_alpha, 1));
+    ref rest = emit2(n, OP_div, b, emit2(n, OP_add, b, number(n, x, 1)));
+    ref near = emit2(n, OP_mul, emit2(n, OP_add, b, rest), number(n, x, -0.5));
+    ref is_far = emit2(n, OP_greater, size, number(n, x, 1));
+    ref y = emit3(n, OP_where, is_far, emit2(n, OP_sub, up, down), near);
+    return node_result(n, emit2(n, OP_mul, y, emit1(n, OP_sign, x)));
 }
 
 /* NaN alone differs from itself. */
@@ -249,17 +271,23 @@ enum status import_mod(struct node *n) {
     return node_result(n, emit3(n, OP_where, wrong, emit2(n, OP_add, rest, b), rest));
 }
 
-/* The result has the base's type. An integer base with a float exponent is computed in f64. */
+/* An integer to a power that may be none: whole powers exactly, others by way of f64. */
+static ref integer_power(struct node *n, ref a, ref b) {
+    struct attr whole = attr_elem(ATTR_to, ref_elem(n->im, a)), real = attr_elem(ATTR_to, ELEM_f64);
+    ref rounded = emit1_with(n, OP_cast, b, whole), wide = emit1_with(n, OP_cast, b, real);
+    ref is_whole = emit2(n, OP_equal, wide, emit1_with(n, OP_cast, rounded, real));
+    ref exact = emit2(n, OP_pow, a, rounded);
+    ref inexact = emit1_with(n, OP_cast, emit2(n, OP_pow, emit1_with(n, OP_cast, a, real), wide), whole);
+    return emit3(n, OP_where, is_whole, exact, inexact);
+}
+
+/* The result has the base's type. */
 enum status import_pow(struct node *n) {
     ref a = node_in(n, 0), b = node_in(n, 1);
     enum elem base = ref_elem(n->im, a), exponent = ref_elem(n->im, b);
     if (base == exponent) return node_result(n, emit2(n, OP_pow, a, b));
-    enum elem in = elem_is_int(base) && elem_is_float(exponent) ? ELEM_f64 : base;
-    if (in != base) a = emit1_with(n, OP_cast, a, attr_elem(ATTR_to, in));
-    if (in != exponent) b = emit1_with(n, OP_cast, b, attr_elem(ATTR_to, in));
-    ref y = emit2(n, OP_pow, a, b);
-    if (in != base) y = emit1_with(n, OP_cast, y, attr_elem(ATTR_to, base));
-    return node_result(n, y);
+    if (elem_is_int(base) && elem_is_float(exponent)) return node_result(n, integer_power(n, a, b));
+    return node_result(n, emit2(n, OP_pow, a, emit1_with(n, OP_cast, b, attr_elem(ATTR_to, base))));
 }
 
 static ref fold_left(struct node *n, enum op_kind kind) {

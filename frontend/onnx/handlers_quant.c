@@ -163,12 +163,14 @@ enum status import_dequantize_linear(struct node *n) {
     return node_result(n, emit2(n, OP_mul, wide, along(n, scale, axis, rank)));
 }
 
-/* scale = (max - min) / 255 over a range that includes 0, zero = round(-min / scale). */
+/* scale = (max - min) / 255 over a range that includes 0, zero = round(-min / scale). Where all is 0 any
+ * scale will do: 1, as onnxruntime has it. */
 enum status import_dynamic_quantize_linear(struct node *n) {
     ref x = node_in(n, 0), none = ref_f64(n->im, ELEM_f32, 0), steps = ref_f64(n->im, ELEM_f32, 255);
     ref low = emit2(n, OP_min, emit1(n, OP_reduce_min, x), none),
         high = emit2(n, OP_max, emit1(n, OP_reduce_max, x), none);
-    ref scale = emit2(n, OP_div, emit2(n, OP_sub, high, low), steps);
+    ref range = emit2(n, OP_sub, high, low), flat = emit2(n, OP_equal, range, none);
+    ref scale = emit3(n, OP_where, flat, ref_f64(n->im, ELEM_f32, 1), emit2(n, OP_div, range, steps));
     ref zero = emit2(n, OP_div, emit2(n, OP_sub, none, low), scale);
     if (ref_none(zero)) return STATUS_FAILED;
     zero = saturated(n, zero, (ref){0}, ELEM_u8);

@@ -77,31 +77,44 @@ enum status import_reduce_l1(struct node *n) {
     return node_result(n, reduce(n, &r, OP_reduce_sum, emit1(n, OP_abs, r.x)));
 }
 
+/* Functions of sums that are no integers are computed in f64 where the operand has integers, and cut down to
+ * them. */
+static enum status read_real_reduction(struct node *n, struct reduction *r) {
+    TRY(read_reduction(n, r));
+    if (elem_is_int(ref_elem(n->im, r->x))) r->x = emit1_with(n, OP_cast, r->x, attr_elem(ATTR_to, ELEM_f64));
+    return ref_none(r->x) ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status real_result(struct node *n, ref y) {
+    enum elem elem = ref_elem(n->im, node_in(n, 0));
+    return node_result(n, elem_is_int(elem) ? emit1_with(n, OP_cast, y, attr_elem(ATTR_to, elem)) : y);
+}
+
 enum status import_reduce_l2(struct node *n) {
     struct reduction r;
-    TRY(read_reduction(n, &r));
-    if (!elem_is_float(ref_elem(n->im, r.x))) return unsupported(n, "ReduceL2 of integers");
-    return node_result(n, emit1(n, OP_sqrt, squares(n, &r)));
+    TRY(read_real_reduction(n, &r));
+    return real_result(n, emit1(n, OP_sqrt, squares(n, &r)));
 }
 
 enum status import_reduce_log_sum(struct node *n) {
     struct reduction r;
-    TRY(read_reduction(n, &r));
-    if (!elem_is_float(ref_elem(n->im, r.x))) return unsupported(n, "ReduceLogSum of integers");
-    return node_result(n, emit1(n, OP_log, reduce(n, &r, OP_reduce_sum, r.x)));
+    TRY(read_real_reduction(n, &r));
+    return real_result(n, emit1(n, OP_log, reduce(n, &r, OP_reduce_sum, r.x)));
 }
 
-/* max + log(sum(exp(x - max))): exact where exp alone overflows. */
+/* max + log(sum(exp(x - max))): exact where exp alone overflows. An infinite maximum is not subtracted. */
 enum status import_reduce_log_sum_exp(struct node *n) {
     struct reduction r;
-    TRY(read_reduction(n, &r));
-    if (!elem_is_float(ref_elem(n->im, r.x))) return unsupported(n, "ReduceLogSumExp of integers");
-    if (r.nothing || ref_rank(n->im, r.x) == 0) return node_result(n, r.x);
+    TRY(read_real_reduction(n, &r));
+    if (r.nothing || ref_rank(n->im, r.x) == 0) return node_result(n, node_in(n, 0));
     struct reduction kept = r;
     kept.keep = true;
-    ref shifted = emit2(n, OP_sub, r.x, reduce(n, &kept, OP_reduce_max, r.x));
-    ref sum = reduce(n, &r, OP_reduce_sum, emit1(n, OP_exp, shifted));
-    return node_result(n, emit2(n, OP_add, emit1(n, OP_log, sum), reduce(n, &r, OP_reduce_max, r.x)));
+    ref zero = ref_f64(n->im, ref_elem(n->im, r.x), 0), most = reduce(n, &kept, OP_reduce_max, r.x);
+    ref difference = emit2(n, OP_sub, most, most); /* 0, but NaN for infinities */
+    ref top = emit3(n, OP_where, emit2(n, OP_equal, difference, zero), most, zero);
+    ref sum = reduce(n, &r, OP_reduce_sum, emit1(n, OP_exp, emit2(n, OP_sub, r.x, top)));
+    ref shift = r.keep ? top : reduce(n, &r, OP_reduce_max, top);
+    return real_result(n, emit2(n, OP_add, emit1(n, OP_log, sum), shift));
 }
 
 static enum status arg_reduction(struct node *n, enum op_kind kind) {
@@ -191,30 +204,31 @@ enum status import_hardmax_flat(struct node *n) {
     return along_flattened(n, hardmax);
 }
 
-/* The product with a triangle of ones: exact for integers, and in the order of a matrix product for floats.
+/* The elements `shift` places before, 0 at the start; after, 0 at the end, when shift is negative. */
+static ref shifted(struct node *n, ref x, uint32_t axis, int64_t shift) {
+    int64_t pads[2 * MAX_RANK] = {0};
+    if (ref_none(x)) return x;
+    uint32_t rank = ref_rank(n->im, x);
+    pads[axis] = shift, pads[rank + axis] = -shift;
+    return emit1_with(n, OP_pad, x, node_attr_ints(n, ATTR_pads, pads, 2 * rank));
+}
+
+/* By doubling: after k steps each element is the sum of the last 2^k, so what is infinite stays where it is.
  */
 enum status import_cumsum(struct node *n) {
-    enum { LONGEST = 1 << 12 };
     ref x = node_in(n, 0);
     struct ints given;
-    int64_t perm[MAX_RANK], size;
-    uint32_t axis, rank = ref_rank(n->im, x);
+    int64_t size;
+    uint32_t axis;
     bool exclusive = node_int(n, "exclusive", 0) != 0, reverse = node_int(n, "reverse", 0) != 0;
     TRY(node_ints_or_input(n, "axis", 1, &given));
     if (given.count != 1) return node_error(n, "it has %u axes, expected one", given.count);
-    TRY(node_axis(n, given.at[0], rank, &axis));
-    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &size) || size > LONGEST)
-        return unsupported(n, "CumSum along a dimension without a size, or of more than %d", LONGEST);
-    struct tensor ones = tensor_new(ref_elem(n->im, x), 2, (const int64_t[]){size, size});
-    for (int64_t from = 0; from < size; from++)
-        for (int64_t to = 0; to < size; to++) {
-            int64_t ahead = reverse ? from - to : to - from;
-            if (ahead > 0 || (!exclusive && ahead == 0)) tensor_set_i64(&ones, from * size + to, 1);
-        }
-    for (uint32_t i = 0; i < rank; i++) perm[i] = i;
-    perm[axis] = rank - 1, perm[rank - 1] = axis;
-    struct attr swap = node_attr_ints(n, ATTR_perm, perm, rank);
-    ref last = axis == rank - 1 ? x : emit1_with(n, OP_transpose, x, swap);
-    ref y = emit2(n, OP_matmul, last, ref_of_tensor(n->im, ones));
-    return node_result(n, axis == rank - 1 ? y : emit1_with(n, OP_transpose, y, swap));
+    TRY(node_axis(n, given.at[0], ref_rank(n->im, x), &axis));
+    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &size))
+        return unsupported(n, "CumSum along a dimension without a size (fix it by --shape or --dim)");
+    int64_t step = reverse ? -1 : 1;
+    if (exclusive && size) x = shifted(n, x, axis, step);
+    for (int64_t done = 1; done < size && !ref_none(x); done *= 2)
+        x = emit2(n, OP_add, x, shifted(n, x, axis, done * step));
+    return node_result(n, x);
 }

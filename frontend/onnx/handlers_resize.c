@@ -105,8 +105,10 @@ static enum status resize_to(struct node *n, struct resizing *r, const struct ax
     for (uint32_t i = 0; policy && i < axes->count; i++) {
         int64_t from = 0;
         check(dim_is_const(types, r->from[axes->at[i]], &from));
+        r->scale[axes->at[i]] = common;
         r->to[axes->at[i]] = dim_const(types, (int64_t)floor(common * (double)from + 0.5));
     }
+    r->by_scale = policy != 0;
     return STATUS_OK;
 }
 

@@ -35,8 +35,8 @@ static enum status check_words(const struct infer *infer) {
     return STATUS_OK;
 }
 
-/* A scale and an extent belong together when they differ by rounding alone: extent = floor(operand * scale),
- * in whatever precision the product was taken. */
+/* A scale and an extent belong together when they differ by rounding alone, down or to the nearest, in
+ * whatever precision the product was taken. */
 static enum status check_scale(const struct infer *infer, uint32_t i, dim_id from, dim_id to, double scale) {
     const struct types *types = &infer->m->types;
     int64_t a, b;
@@ -44,7 +44,7 @@ static enum status check_scale(const struct infer *infer, uint32_t i, dim_id fro
         return infer_error(infer, "scales has %g, expected a positive number", scale);
     if (!dim_is_const(types, from, &a) || !dim_is_const(types, to, &b)) return STATUS_OK;
     double difference = (double)a * scale - (double)b;
-    if (difference < -0.01 || difference > 1.01)
+    if (difference < -0.51 || difference > 1.01)
         return infer_error(infer, "dimension %u goes from %lld to %lld, which is not the scale %g", i,
                            (long long)a, (long long)b, scale);
     return STATUS_OK;
