@@ -6,6 +6,8 @@
  *     1      1       before   the calling thread alone              within the bound
  *     2      0       before   three workers, items from the end     the bytes of run 0
  *     3      0       after    two workers, odd items first          the bytes of run 0
+ *
+ * Last, runs 2 and 3 at once, each in a thread with memory of its own, several times.
  */
 #include "test/support/fuzz/check.h"
 
@@ -13,6 +15,7 @@
 #include "test/support/fuzz/data.h"
 #include "test/support/guard.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -198,6 +201,45 @@ static enum fuzz_failure run_once(struct library *l, uint32_t at, int32_t varian
     return failure;
 }
 
+/* -- two callers at once -- */
+enum { CALLS_AT_ONCE = 4 };
+
+struct caller {
+    struct library library;
+    struct str why;
+    uint32_t run;
+    int32_t variant;
+    enum fuzz_failure failure;
+};
+
+static void *call_again(void *ctx) {
+    struct caller *c = ctx;
+    for (uint32_t i = 0; i < CALLS_AT_ONCE && !c->failure; i++)
+        c->failure = run_once(&c->library, c->run, c->variant);
+    return NULL;
+}
+
+static enum fuzz_failure run_at_once(const struct library *l, int32_t variant) {
+    struct caller caller[2];
+    pthread_t thread;
+    enum fuzz_failure failure = FUZZ_FINE;
+    for (uint32_t i = 0; i < 2; i++) {
+        caller[i] = (struct caller){.library = *l, .run = 2 + i, .variant = variant};
+        caller[i].library.why = &caller[i].why;
+    }
+    if (pthread_create(&thread, NULL, call_again, &caller[1])) bug("no thread can be made");
+    call_again(&caller[0]);
+    pthread_join(thread, NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        if (caller[i].failure && !failure) {
+            failure = caller[i].failure;
+            str_printf(l->why, "two callers at once: %s", str_text(&caller[i].why));
+        }
+        str_free(&caller[i].why);
+    }
+    return failure;
+}
+
 enum fuzz_failure fuzz_run_library(const char *path, const struct module *m, const struct fuzz_expected *sets,
                                    struct bound_counts *counts, struct str *why) {
     struct adze_library *library;
@@ -216,6 +258,7 @@ enum fuzz_failure fuzz_run_library(const char *path, const struct module *m, con
     }
     l.first = xcalloc(m->outputs.count + 1, sizeof *l.first);
     for (uint32_t at = 0; at < COUNT_OF(runs) && !failure; at++) failure = run_once(&l, at, variant);
+    if (!failure) failure = run_at_once(&l, variant);
     fuzz_free(l.first, m->outputs.count);
     adze_library_close(library);
     return failure;
