@@ -39,8 +39,9 @@ def main():
                     flush=True,
                 )
     timings = []
-    for what, task, choice, most in accuracy_recipes.TIMES:
-        made = (measurer if arguments.only in f"{task}/{what}" else known).make(task, choice)
+    for what, task, model, choice, most in accuracy_recipes.TIMES:
+        by = measurer if arguments.only in f"{task}/{what}" else known
+        made = by.make_layer(choice) if model == "layer" else by.make(task, choice)
         if made:
             timings.append((task, what, made, most))
     if not arguments.small:

@@ -12,11 +12,18 @@ import sys
 
 import numpy as np
 
-from tools import accuracy_data, accuracy_recipes, adze, models
+from tools import accuracy_data, accuracy_recipes, adze, minilm_reference, models, safetensors
 
 OUTPUT = models.ROOT / "build" / "accuracy"
 # What a compressed model depends on, beside its recipe.
 SOURCES = ("passes", "ir", "frontend", "runtime", "codegen")
+LAYER = """model layer
+weights "layer.safetensors"
+input x: f32[1, 128, 1536]
+weight "dense.weight": f32[384, 1536]
+weight "dense.bias": f32[384]
+output y = linear(x, "dense.weight", "dense.bias")
+"""
 
 
 def digest(*parts):
@@ -83,6 +90,33 @@ class Measurer:
     def stem(self, task, choice):
         data = accuracy_data.path(task, "calibration", self.small)
         return self.output / task / digest(choice.passes, choice.data, answers(data))
+
+    def layer(self):
+        """(stem, samples) of the largest layer of MiniLM as a model of its own, with what it is given in the whole."""
+        stem, name = self.output / "retrieval" / "layer", "encoder.layer.0"
+        data = stem.with_name("layer_inputs.npy")
+        if not stem.with_suffix(".adz").exists():
+            model = minilm_reference.MiniLM()
+            with np.load(accuracy_data.path("retrieval", "calibration", self.small)) as texts:
+                x = model.attended(model.embedded(texts["ids"]), texts["mask"], name)
+            np.save(data, model.wide(x, name).astype(np.float32))
+            parts = {f"dense.{part}": model.w[f"{name}.output.dense.{part}"] for part in ("weight", "bias")}
+            safetensors.save(stem.with_suffix(".safetensors"), parts)
+            stem.with_suffix(".adz").write_text(LAYER)
+        return stem, data
+
+    def make_layer(self, choice):
+        """As `make`, of the largest layer of MiniLM alone."""
+        stem = self.output / "retrieval" / digest("layer", choice.passes)
+        file = stem.with_suffix(".made.json")
+        result = self.known(file)
+        if result or self.only_known:
+            return result
+        start, data = self.layer()
+        made = self.run(adze.PROGRAM, "opt", f"{start}.adz", f"--passes={choice.passes}", f"--data={data}", "-o", stem)
+        result = {"sources": self.sources, "commit": self.commit, **made}
+        file.write_text(json.dumps(result, indent=1))
+        return result
 
     def make(self, task, choice):
         """{"seconds", "cpu_seconds", "peak_bytes", "bytes", "original_bytes", …} of the model at `stem`."""

@@ -77,17 +77,25 @@ class MiniLM:
         mixed = (softmax(scores) @ value).transpose(0, 2, 1, 3).reshape(batch, length, width)
         return self.norm(self.linear(mixed, f"{name}.output.dense") + x, f"{name}.output.LayerNorm")
 
-    def hidden(self, ids, mask):
-        """The last layer, [batch, length, 384], for token ids and a 0/1 mask, both [batch, length]."""
+    def embedded(self, ids):
         x = self.w["embeddings.word_embeddings.weight"][ids]
         x = x + self.w["embeddings.position_embeddings.weight"][: ids.shape[1]]
-        x = self.norm(x + self.w["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
-        bias = ((1 - mask[:, None, None, :]) * MASKED).astype(self.dtype)
+        return self.norm(x + self.w["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
+
+    def attended(self, x, mask, name):
+        return self.attention(x, ((1 - mask[:, None, None, :]) * MASKED).astype(self.dtype), f"{name}.attention")
+
+    def wide(self, x, name):
+        """What a layer's last projection is given, [batch, length, 1536]."""
+        return gelu(self.linear(x, f"{name}.intermediate.dense"))
+
+    def hidden(self, ids, mask):
+        """The last layer, [batch, length, 384], for token ids and a 0/1 mask, both [batch, length]."""
+        x = self.embedded(ids)
         for layer in range(LAYERS):
             name = f"encoder.layer.{layer}"
-            x = self.attention(x, bias, f"{name}.attention")
-            wide = gelu(self.linear(x, f"{name}.intermediate.dense"))
-            x = self.norm(self.linear(wide, f"{name}.output.dense") + x, f"{name}.output.LayerNorm")
+            x = self.attended(x, mask, name)
+            x = self.norm(self.linear(self.wide(x, name), f"{name}.output.dense") + x, f"{name}.output.LayerNorm")
         return x
 
     def embed(self, ids, mask):

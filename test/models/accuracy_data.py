@@ -21,10 +21,10 @@ SHARES = {"calibration": (0, 3), "selection": (3, 5), "final": (5, 10), "harder"
 # Samples of each split, and those of quick runs: to calibrate, and to score.
 COUNTS = {
     "ocr": ({"calibration": 256, "selection": 500, "final": 5000, "harder": 1000}, (24, 100)),
-    "direction": ({"calibration": 512, "selection": 600, "final": 2000}, (64, 400)),
-    "filetype": ({"calibration": 256, "selection": 300, "final": 1200}, (48, 100)),
+    "direction": ({"calibration": 256, "selection": 600, "final": 2000}, (64, 400)),
+    "filetype": ({"calibration": 128, "selection": 300, "final": 1200}, (48, 100)),
     "retrieval": ({"calibration": 96, "selection": 200, "final": 400}, (24, 60)),
-    "glyph": ({"calibration": 512, "selection": 2000, "final": 6000, "harder": 2000}, (32, 400)),
+    "glyph": ({"calibration": 256, "selection": 2000, "final": 6000, "harder": 2000}, (32, 400)),
 }
 SOURCES = {"ocr": "ocr_data", "direction": "ocr_data", "filetype": "filetype_data", "retrieval": "retrieval_data", "glyph": "glyph_data"}
 
