@@ -203,7 +203,7 @@ static uint32_t cheapest(const struct choosing *x, uint32_t most, uint32_t *out)
 /* Greedy within the candidates: after each the others are scored again, on the candidates' own part of every
  * consumer, which is exact for them. Returns how many of `count` went. */
 static uint32_t choose_among(struct choosing *x, const uint32_t *candidate, uint32_t candidates,
-                             uint32_t count, double *loss) {
+                             uint32_t count, uint32_t *order, double *loss) {
     struct part *part = xcalloc((size_t)x->count + 1, sizeof *part);
     int64_t **first = xcalloc((size_t)x->count + 1, sizeof *first), *columns = NULL;
     for (uint32_t c = 0; c < x->count; c++) {
@@ -234,8 +234,8 @@ static uint32_t choose_among(struct choosing *x, const uint32_t *candidate, uint
         }
         if (best == UINT32_MAX) break;
         x->removed[candidate[best]] = true;
-        *loss += least;
-        gone++;
+        order[gone] = candidate[best];
+        loss[gone++] = least;
         for (uint32_t c = 0; c < x->count && gone < count; c++) {
             int64_t m = first[c][best + 1] - first[c][best];
             int64_t *at = xmalloc((size_t)(m + 1) * sizeof *at);
@@ -272,11 +272,11 @@ static void take_out_chosen(struct choosing *x, const uint32_t *candidate, uint3
 
 /* In rounds: all sets are scored, and among four times as many of the cheapest as a round takes the greedy
  * choice is exact. Small groups go one by one. */
-void channels_choose(struct channel_consumer *consumers, uint32_t consumer_count, uint32_t sets,
-                     uint32_t count, const double *extra, bool *removed, double *loss) {
-    *loss = 0;
-    if (!count) return;
-    struct choosing x = {consumers, consumer_count, sets, NULL, extra, removed, NULL};
+uint32_t channels_choose(struct channel_consumer *consumers, uint32_t consumer_count, uint32_t sets,
+                         uint32_t count, const double *extra, uint32_t *order, double *loss) {
+    if (!count) return 0;
+    struct choosing x = {consumers, consumer_count, sets, NULL, extra, NULL, NULL};
+    x.removed = xcalloc((size_t)sets + 1, sizeof *x.removed);
     x.columns = xcalloc((size_t)consumer_count + 1, sizeof *x.columns);
     x.cost = xcalloc((size_t)sets + 1, sizeof *x.cost);
     for (uint32_t c = 0; c < consumer_count; c++) {
@@ -284,12 +284,12 @@ void channels_choose(struct channel_consumer *consumers, uint32_t consumer_count
         compress_rows(&consumers[c]);
     }
     uint32_t *candidate = xcalloc((size_t)sets + 1, sizeof *candidate),
-             per_round = (count + ROUNDS - 1) / ROUNDS;
-    for (uint32_t gone = 0; gone < count;) {
+             per_round = (count + ROUNDS - 1) / ROUNDS, gone = 0;
+    while (gone < count) {
         uint32_t now = per_round < count - gone ? per_round : count - gone;
         score_all(&x);
         uint32_t candidates = cheapest(&x, now == 1 ? 1 : 4 * now, candidate);
-        uint32_t went = choose_among(&x, candidate, candidates, now, loss);
+        uint32_t went = choose_among(&x, candidate, candidates, now, order + gone, loss + gone);
         if (!went) break;
         gone += went;
         if (gone < count) take_out_chosen(&x, candidate, candidates);
@@ -301,4 +301,6 @@ void channels_choose(struct channel_consumer *consumers, uint32_t consumer_count
     free(x.columns);
     free(x.cost);
     free(candidate);
+    free(x.removed);
+    return gone;
 }

@@ -22,9 +22,10 @@ struct channel_consumer {
 /* Covariance [depth][depth] (changed) to its inverse, damped by as little as its factorization needs. */
 void covariance_invert(double *covariance, int64_t depth);
 
-/* Takes `count` of `sets` sets out, cheapest first; removed[s] is set, *loss gets the sum of their relative
- * losses. `extra` (NULL, or by set) is a cost of their own, for groups without consumers. */
-void channels_choose(struct channel_consumer *consumers, uint32_t consumer_count, uint32_t sets,
-                     uint32_t count, const double *extra, bool *removed, double *loss);
+/* Takes `count` of `sets` sets out, cheapest first: order[i] is the i-th, loss[i] what it adds to the
+ * relative losses. Returns how many went. `extra` (NULL, or by set) is a cost of their own, for groups
+ * without consumers. */
+uint32_t channels_choose(struct channel_consumer *consumers, uint32_t consumer_count, uint32_t sets,
+                         uint32_t count, const double *extra, uint32_t *order, double *loss);
 
 #endif

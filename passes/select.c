@@ -61,6 +61,12 @@ static bool matches_weight(const char *pattern, const char *name) {
     return false;
 }
 
+bool select_names(const char *pattern, const struct module *m, value_id v) {
+    const struct value *value = value_get(m, v);
+    return value->kind == VALUE_PARAMETER ? matches_weight(pattern, weight_get(m, value->weight)->name)
+                                          : select_match(pattern, value->name);
+}
+
 static bool matches(const struct select_pattern *p, const struct module *m, value_id value,
                     weight_id weight) {
     return (value.i && select_match(p->text, value_get(m, value)->name)) ||

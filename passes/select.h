@@ -19,6 +19,8 @@ struct selection {
 struct selection select_make(const char *only, const char *except);
 void select_free(struct selection *s);
 bool select_match(const char *pattern, const char *text);
+/* Whether a pattern means a value: its name, or a parameter's weight or its scope. */
+bool select_names(const char *pattern, const struct module *m, value_id v);
 /* Whether a layer is meant: the op that computes `value` with `weight` (0: none). `named` (may be NULL): by a
  * pattern. */
 bool select_has(struct selection *s, const struct module *m, value_id value, weight_id weight, bool *named);
