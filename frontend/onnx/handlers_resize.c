@@ -1,5 +1,5 @@
 /* Upsample and Resize. */
-#include "frontend/onnx/importer.h"
+#include "frontend/onnx/resize.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -137,10 +137,47 @@ static enum status read_target(struct node *n, struct resizing *r) {
     return resize_to(n, r, &axes, sizes);
 }
 
+/* Starts, then ends, of the crop: parts of the extents. */
+static enum status read_crop(struct node *n, const struct axes_list *axes, struct sampled_axis *all) {
+    const double *roi;
+    uint32_t count;
+    TRY(node_floats_or_input(n, "roi", 1, &roi, &count));
+    if (count != 2 * axes->count)
+        return node_error(n, "the crop has %u numbers, expected %u", count, 2 * axes->count);
+    for (uint32_t i = 0; i < axes->count; i++) {
+        all[axes->at[i]].start = roi[i];
+        all[axes->at[i]].end = roi[axes->count + i];
+    }
+    return STATUS_OK;
+}
+
+static enum status sample(struct node *n, ref x, const struct resizing *r, const struct sampling *s) {
+    struct sampled_axis all[MAX_RANK], moved[MAX_RANK];
+    struct axes_list axes;
+    uint32_t count = 0;
+    bool crops = s->coordinates == SAMPLE_TF_CROP;
+    for (uint32_t i = 0; i < r->rank; i++) all[i] = (struct sampled_axis){.axis = i, .end = 1};
+    TRY(read_axes(n, r->rank, &axes));
+    if (crops) TRY(read_crop(n, &axes, all));
+    for (uint32_t i = 0; i < r->rank; i++) {
+        struct sampled_axis *a = &all[i];
+        bool changes = !dim_same(r->from[i], r->to[i]) || (r->by_scale && r->scale[i] != 1);
+        if (!changes && a->start == 0 && a->end == 1) continue;
+        if (!dim_is_const(&n->im->m->types, r->from[i], &a->from) ||
+            !dim_is_const(&n->im->m->types, r->to[i], &a->to))
+            return unsupported(n, "Resize of a dimension without a size (fix it by --shape or --dim)");
+        if (!a->from || !a->to) return unsupported(n, "Resize of a dimension without cells in this mode");
+        a->scale = r->by_scale ? r->scale[i] : (double)a->to / (double)a->from;
+        moved[count++] = *a;
+    }
+    return node_result(n, emit_sampled(n, x, s, moved, count));
+}
+
 enum status import_resize(struct node *n) {
-    static const char *const modes[] = {"nearest", "linear", NULL};
-    static const char *const coordinates[] = {"half_pixel", "pytorch_half_pixel",   "align_corners",
-                                              "asymmetric", "tf_half_pixel_for_nn", NULL};
+    static const char *const modes[] = {"nearest", "linear", "cubic", NULL};
+    static const char *const coordinates[] = {
+        "half_pixel",           "pytorch_half_pixel", "align_corners",        "asymmetric",
+        "tf_half_pixel_for_nn", "tf_crop_and_resize", "half_pixel_symmetric", NULL};
     static const enum keyword coordinate_words[] = {KEYWORD_half_pixel, KEYWORD_pytorch_half_pixel,
                                                     KEYWORD_align_corners, KEYWORD_asymmetric,
                                                     KEYWORD_tf_half_pixel};
@@ -154,13 +191,14 @@ enum status import_resize(struct node *n) {
     TRY(node_word(n, "mode", modes, 0, &mode));
     TRY(node_word(n, "coordinate_transformation_mode", coordinates, 0, &coordinate));
     TRY(node_word(n, "nearest_mode", roundings, 0, &rounding));
-    (void)node_float(n, "cubic_coeff_a", -0.75); /* of the mode cubic */
-    (void)node_int(n, "exclude_outside", 0);     /* likewise */
-    (void)node_float(n, "extrapolation_value",
-                     0); /* of the coordinates tf_crop_and_resize, as is input roi */
-    if (node_int(n, "antialias", 0)) return unsupported(n, "Resize with antialias");
+    struct sampling s = {.mode = mode, .coordinates = coordinate, .rounding = rounding};
+    s.cubic_a = node_float(n, "cubic_coeff_a", -0.75);
+    s.fill = node_float(n, "extrapolation_value", 0);
+    s.exclude_outside = node_int(n, "exclude_outside", 0) != 0;
+    s.smooth = node_int(n, "antialias", 0) != 0 && mode != SAMPLE_NEAREST;
     TRY(read_target(n, &r));
     (void)node_attr(n, "keep_aspect_ratio_policy"); /* means nothing beside scales */
+    if (mode == SAMPLE_CUBIC || coordinate >= SAMPLE_TF_CROP || s.smooth) return sample(n, x, &r, &s);
     return node_result(n, emit_resize(n, x, &r, mode ? KEYWORD_linear : KEYWORD_nearest,
                                       coordinate_words[coordinate], rounding_words[rounding]));
 }

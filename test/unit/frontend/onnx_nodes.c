@@ -1,8 +1,9 @@
 /* ONNX's own node tests (Debian: libonnx-testdata), imported and interpreted: none may be wrong, and what is
  * not supported is counted by its reason.
  *
- * Usage: onnx_nodes [FOLDER [WORD]]: the folder of the tests, and a word that names must contain; the default
- * is the package's. */
+ * Usage: onnx_nodes [--list] [FOLDER [WORD]]: the folder of the tests, and a word that names must contain;
+ * the default is the package's. --list prints instead a line for each test: verdict, opset, op, name, reason,
+ * between tabs. */
 #include "frontend/onnx/import.h"
 #include "frontend/onnx/onnx_model.h"
 #include "ir/base/file.h"
@@ -27,6 +28,7 @@ static const struct {
 static const char *const data_unlike_model = "BFLOAT16";
 
 enum verdict { PASSED, UNSUPPORTED, NO_TENSORS, WRONG, VERDICTS };
+static const char *const verdict_texts[VERDICTS] = {"passed", "unsupported", "no tensors", "wrong"};
 
 struct count {
     const char *what;
@@ -35,6 +37,7 @@ struct count {
 
 struct run {
     struct arena arena;
+    bool list;
     unsigned verdicts[VERDICTS];
     struct map reasons;
     VEC(struct count) reason_counts;
@@ -45,6 +48,8 @@ struct test {
     struct named_tensor in[MOST_PORTS];
     struct tensor want[MOST_PORTS];
     uint32_t in_count, want_count;
+    const char *op; /* of a model with one node; else "" */
+    int64_t opset;
     const char *why; /* of a failure */
     struct arena *arena;
 };
@@ -75,11 +80,19 @@ static bool read_tensors(struct test *t, const char *kind, struct tensor *out, u
     return true;
 }
 
-/* The names of the model's inputs, for shapes and bindings. */
+static void read_op(struct test *t, const Onnx__ModelProto *model) {
+    const Onnx__GraphProto *graph = model->graph;
+    if (graph->n_node == 1) t->op = arena_strdup(t->arena, onnx_text(graph->node[0]->op_type));
+    for (size_t i = 0; i < model->n_opset_import; i++)
+        if (!*onnx_text(model->opset_import[i]->domain)) t->opset = model->opset_import[i]->version;
+}
+
+/* The names of the model's inputs, for shapes and bindings, and what it tests. */
 static bool read_names(struct test *t, const char *model) {
     struct diag diag = {0};
     struct onnx_model *onnx;
     bool good = onnx_model_load(model, &diag, &onnx) == STATUS_OK;
+    if (good) read_op(t, onnx->proto);
     good = good && onnx->proto->graph->n_input == t->in_count;
     for (uint32_t i = 0; good && i < t->in_count; i++)
         t->in[i].name = arena_strdup(t->arena, onnx_text(onnx->proto->graph->input[i]->name));
@@ -173,8 +186,8 @@ static enum verdict run_test(struct test *t) {
     struct tensor in[MOST_PORTS] = {0};
     bool good = read_tensors(t, "input", in, &t->in_count);
     for (uint32_t i = 0; i < MOST_PORTS; i++) t->in[i].tensor = in[i];
-    if (!good || !read_tensors(t, "output", t->want, &t->want_count) || !read_names(t, model))
-        return NO_TENSORS;
+    good = read_names(t, model) && good;
+    if (!good || !read_tensors(t, "output", t->want, &t->want_count)) return NO_TENSORS;
     enum verdict verdict = attempt(t, model, MOST_PORTS);
     for (uint32_t bound = 2; verdict == UNSUPPORTED && bound-- > 0;) {
         const char *why = t->why;
@@ -217,14 +230,24 @@ static void report(struct run *run) {
            run->verdicts[UNSUPPORTED], run->verdicts[NO_TENSORS], run->verdicts[WRONG]);
 }
 
+/* The reason on one line. */
+static void print_row(const struct test *t, enum verdict verdict) {
+    printf("%s\t%lld\t%s\t%s\t", verdict_texts[verdict], (long long)t->opset, t->op, t->name);
+    for (const char *c = verdict == PASSED ? "" : t->why; *c; c++)
+        putchar(*c == '\n' || *c == '\t' ? ' ' : *c);
+    putchar('\n');
+}
+
 static void visit(struct run *run, const char *root, const char *name) {
     struct test *t = xcalloc(1, sizeof *t);
     t->arena = &run->arena;
     t->name = name;
     t->folder = arena_printf(&run->arena, "%s/%s", root, name);
+    t->op = t->why = "";
     enum verdict verdict = run_test(t);
     run->verdicts[verdict]++;
-    if (verdict == WRONG) printf("%s: %s\n", name, t->why);
+    if (run->list) print_row(t, verdict);
+    if (verdict == WRONG) fprintf(stderr, "%s: %s\n", name, t->why);
     if (verdict == UNSUPPORTED) count_reasons(run, t->why);
     for (uint32_t i = 0; i < MOST_PORTS; i++) {
         tensor_free(&t->in[i].tensor);
@@ -234,8 +257,9 @@ static void visit(struct run *run, const char *root, const char *name) {
 }
 
 int main(int argc, char **argv) {
+    struct run run = {.list = argc > 1 && !strcmp(argv[1], "--list")};
+    argc -= run.list, argv += run.list;
     const char *root = argc > 1 ? argv[1] : "/usr/share/libonnx-testdata/data/node";
-    struct run run = {0};
     struct dirent **entries;
     int count = scandir(root, &entries, NULL, alphasort);
     if (count < 0) {
@@ -249,7 +273,7 @@ int main(int argc, char **argv) {
         free(entries[i]);
     }
     free(entries);
-    report(&run);
+    if (!run.list) report(&run);
     CHECK(run.verdicts[WRONG] == 0);
     CHECK(argc > 1 || run.verdicts[PASSED] >= AT_LEAST);
     map_free(&run.reasons);
