@@ -52,10 +52,12 @@ enum status import_conv_transpose(struct node *n) {
     struct window w;
     int64_t output_pad[MOST_SPATIAL];
     ref in[3] = {node_in(n, 0), node_in(n, 1), node_in(n, 2)};
-    TRY(window_of_conv(n, in[0], in[1], 2, &w));
+    TRY(window_of_conv(n, in[0], in[1], MOST_SPATIAL, &w));
     TRY(window_list(n, "output_padding", w.spatial, 0, 0, output_pad));
     TRY(transposed_padding(n, in[0], &w, output_pad));
     int64_t groups = node_int(n, "group", 1);
+    if (w.spatial == 3)
+        return node_result(n, emit_volume_transpose(n, in, ref_none(in[2]) ? 2 : 3, &w, output_pad, groups));
     return node_result(n, emit_op(n, w.spatial == 1 ? OP_conv_transpose1d : OP_conv_transpose2d, in,
                                   ref_none(in[2]) ? 2 : 3,
                                   EMIT_ATTRS(node_attr_ints(n, ATTR_stride, w.stride, w.spatial),
@@ -85,10 +87,15 @@ static ref emit_pool(struct node *n, ref x, enum op_kind one, enum op_kind two, 
 enum status import_max_pool(struct node *n) {
     struct window w;
     TRY(window_of_pool(n, node_in(n, 0), &w));
-    if (node_wants(n, 1)) return unsupported(n, "MaxPool with indices");
-    (void)node_int(n, "storage_order", 0); /* of the indices */
+    bool columns = node_int(n, "storage_order", 0) != 0; /* of the indices */
     struct attr modes[] = {attr_bool(ATTR_ceil_mode, ceil_mode_of(n, &w))};
-    return node_result(n, emit_pool(n, node_in(n, 0), OP_maxpool1d, OP_maxpool2d, &w, modes, 1));
+    ref y = emit_pool(n, node_in(n, 0), OP_maxpool1d, OP_maxpool2d, &w, modes, 1);
+    if (!ref_none(y) && node_wants(n, 1)) {
+        ref indices = emit_pool_indices(n, node_in(n, 0), y, &w, columns);
+        if (ref_none(indices)) return STATUS_FAILED;
+        node_out(n, 1, indices);
+    }
+    return node_result(n, y);
 }
 
 enum status import_average_pool(struct node *n) {

@@ -89,6 +89,68 @@ ref emit_volume_convolution(struct node *n, const ref in[], uint32_t count, cons
     return ref_none(y) ? y : swap_depth_and_channels(n, y);
 }
 
+/* -- transposed: each tap of the depth spreads the planes, `stride` apart, from its place on -- */
+
+/* Planes [n * depth, c, h, w] as [n, c, depth * stride, h, w] with zeros between, placed so that the first is
+ * at `start` of `depth_out`. */
+static ref spread_planes(struct node *n, ref planes, dim_id batch, int64_t depth, int64_t stride,
+                         int64_t start, int64_t depth_out) {
+    struct types *types = &n->im->m->types;
+    if (ref_none(planes)) return planes;
+    dim_id c = ref_dim(n->im, planes, 1), h = ref_dim(n->im, planes, 2), w = ref_dim(n->im, planes, 3);
+    ref x = reshaped(n, planes, (const dim_id[]){batch, dim_const(types, depth), c, h, w}, 5);
+    if (!ref_none(x)) x = swap_depth_and_channels(n, x);
+    int64_t between[12] = {0}, around[10] = {0};
+    between[9] = stride - 1;
+    around[2] = start, around[7] = depth_out - start - depth * stride;
+    ref apart =
+        reshaped(n, x, (const dim_id[]){batch, c, dim_const(types, depth), dim_const(types, 1), h, w}, 6);
+    apart = emit1_with(n, OP_pad, apart, node_attr_ints(n, ATTR_pads, between, 12));
+    ref line = reshaped(n, apart, (const dim_id[]){batch, c, dim_const(types, depth * stride), h, w}, 5);
+    return emit1_with(n, OP_pad, line, node_attr_ints(n, ATTR_pads, around, 10));
+}
+
+static ref transpose_planes(struct node *n, ref planes, ref weights, const struct window *w,
+                            const int64_t *output_pad, int64_t groups) {
+    const int64_t pad[4] = {w->pad[1], w->pad[2], w->pad[4], w->pad[5]};
+    return emit2_with(n, OP_conv_transpose2d, planes, weights,
+                      node_attr_ints(n, ATTR_stride, w->stride + 1, 2), node_attr_ints(n, ATTR_pad, pad, 4),
+                      node_attr_ints(n, ATTR_dilation, w->dilation + 1, 2),
+                      node_attr_ints(n, ATTR_output_pad, output_pad + 1, 2), attr_int(ATTR_groups, groups));
+}
+
+static ref add_channels(struct node *n, ref x, ref bias) {
+    static const int64_t axes[3] = {1, 2, 3};
+    return emit2(n, OP_add, x, emit1_with(n, OP_unsqueeze, bias, node_attr_ints(n, ATTR_axes, axes, 3)));
+}
+
+ref emit_volume_transpose(struct node *n, const ref in[], uint32_t count, const struct window *w,
+                          const int64_t *output_pad, int64_t groups) {
+    struct types *types = &n->im->m->types;
+    int64_t depth;
+    if (!dim_is_const(types, ref_dim(n->im, in[0], 2), &depth)) {
+        (void)unsupported(n, "%s over a depth without a size (fix it by --shape or --dim)",
+                          n->proto->op_type);
+        return (ref){0};
+    }
+    int64_t full = (depth - 1) * w->stride[0] + w->dilation[0] * (w->kernel[0] - 1) + 1 + output_pad[0];
+    int64_t depth_out = full - w->pad[0] - w->pad[3];
+    if (depth_out < 0 || depth_out > DIM_MAX) {
+        (void)node_error(n, "its padding leaves nothing of the depth");
+        return (ref){0};
+    }
+    dim_id batch = ref_dim(n->im, in[0], 0);
+    const dim_id flat[4] = {dim_mul(types, batch, dim_const(types, depth)), ref_dim(n->im, in[0], 1),
+                            ref_dim(n->im, in[0], 3), ref_dim(n->im, in[0], 4)};
+    ref planes = reshaped(n, swap_depth_and_channels(n, in[0]), flat, 4), sum = {0};
+    for (int64_t k = 0; k < w->kernel[0]; k++) {
+        ref part = transpose_planes(n, planes, weights_of_tap(n, in[1], k), w, output_pad, groups);
+        part = spread_planes(n, part, batch, depth, w->stride[0], k * w->dilation[0] - w->pad[0], depth_out);
+        sum = k ? emit2(n, OP_add, sum, part) : part;
+    }
+    return count == 3 ? add_channels(n, sum, in[2]) : sum;
+}
+
 /* A pool with a window over two of the last dimensions of a value of rank 4. */
 static ref pool_planes(struct node *n, ref x, enum op_kind kind, const int64_t window[2],
                        const int64_t stride[2], const int64_t pad[4], const int64_t dilation[2],

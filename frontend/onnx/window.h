@@ -30,7 +30,14 @@ ref emit_convolution(struct node *n, const ref in[], uint32_t count);
 /* The same over three spatial dimensions, and pools over three, out of ops over two (volume.c). */
 ref emit_volume_convolution(struct node *n, const ref in[], uint32_t count, const struct window *w,
                             int64_t groups);
+/* The transpose of such a convolution. */
+ref emit_volume_transpose(struct node *n, const ref in[], uint32_t count, const struct window *w,
+                          const int64_t *output_pad, int64_t groups);
 ref emit_volume_pool(struct node *n, ref x, enum op_kind kind, const struct window *w,
                      const struct attr *modes, uint32_t mode_count);
+
+/* Where in x, counted row by row or else column by column, the elements of the max pool y are
+ * (pool_indices.c). */
+ref emit_pool_indices(struct node *n, ref x, ref y, const struct window *w, bool columns);
 
 #endif
