@@ -318,6 +318,11 @@ static void add_prune(struct chance *c) {
     str_printf(&c->text, "prune-channels(ratio = %s, round = %s", random_ratio(c),
                ONE_OF(c, "false", "false", "true"));
     if (fuzz_below(&c->state, 5) == 0) str_printf(&c->text, ", floor = %s", ONE_OF(c, "0.3", "0.75", "1"));
+    if (fuzz_below(&c->state, 3) == 0) str_add(&c->text, ", distribution = global");
+    if (fuzz_below(&c->state, 5) == 0) str_printf(&c->text, ", heads = %s", ONE_OF(c, "0", "0.5", "1"));
+    if (fuzz_below(&c->state, 4) == 0)
+        str_printf(&c->text, ", importance = %s", ONE_OF(c, "magnitude", "activation"));
+    if (fuzz_below(&c->state, 6) == 0) str_add(&c->text, ", solve = false");
     str_add(&c->text, ")");
 }
 
