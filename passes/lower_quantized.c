@@ -3,306 +3,50 @@
  * where they are exact below 2^53: so the result has the very bits that ir/quant.h defines. Constant weights
  * of linear and convolutions stay as they are stored, because kernels decode them; other operands that are
  * decoded become constants in f32, or dequantize. */
-#include "ir/panels.h"
+#include "passes/lowering.h"
 #include "passes/pass.h"
 
-#include <string.h>
-
-struct lowering {
-    struct module *m;
-    struct builder b;
-    op_id op;
-    enum elem sum; /* that the sum is exact in */
-};
-
-static const struct op *op_of(const struct lowering *l) {
-    return op_get(l->m, l->op);
-}
-
-static struct type operand_type(const struct lowering *l, uint32_t i) {
-    return value_get(l->m, op_of(l)->operand[i])->type;
-}
-
-static value_id one(struct lowering *l, enum op_kind kind, value_id v, const struct attr *attrs,
-                    uint32_t count) {
-    return v.i ? build(&l->b, kind, &v, 1, attrs, count, NULL) : v;
-}
-
-static value_id cast_to(struct lowering *l, value_id v, enum elem elem) {
-    struct attr to = attr_elem(ATTR_to, elem);
-    return one(l, OP_cast, v, &to, 1);
-}
-
-static value_id two(struct lowering *l, enum op_kind kind, value_id a, value_id b) {
-    return a.i && b.i ? build(&l->b, kind, (value_id[]){a, b}, 2, NULL, 0, NULL) : (value_id){0};
-}
-
-static value_id constant(struct lowering *l, const char *name, struct tensor t) {
-    return module_parameter(l->m, module_add_weight(l->m, name, t, op_of(l)->loc));
-}
-
-/* Kernels of contractions read constant weights in coded form; assign makes those plain that none reads. */
-static bool is_read_coded(const struct lowering *l, uint32_t i) {
-    enum op_kind kind = op_of(l)->kind;
-    value_id v = op_of(l)->operand[i];
-    return i == 1 && (kind == OP_linear || kind == OP_conv1d || kind == OP_conv2d) &&
-           value_get(l->m, v)->kind == VALUE_PARAMETER && !panels_hold(l->m, value_get(l->m, v)->type);
-}
-
-/* Columns [lo, hi) of a tensor seen as a matrix, where `step` columns are one index of dimension 1. */
-static struct tensor columns_between(const struct tensor *t, int64_t lo, int64_t hi, int64_t step) {
-    struct tensor out;
-    int64_t dim[MAX_RANK], rows = t->dim[0], columns = rows ? tensor_count(t) / rows : 0;
-    size_t width = elem_bytes(t->elem), bytes = (size_t)(hi - lo) * width;
-    for (uint32_t d = 0; d < t->rank; d++) dim[d] = t->dim[d];
-    dim[1] = (hi - lo) / step;
-    out = tensor_new(t->elem, t->rank, dim);
-    for (int64_t i = 0; i < rows; i++)
-        memcpy((char *)out.data + (size_t)i * bytes,
-               (const char *)t->data + (size_t)(i * columns + lo) * width, bytes);
-    return out;
-}
-
-/* Columns of the weight's integers, with scales of 1. */
-static value_id unscaled(struct lowering *l, value_id v, struct tensor integers) {
-    const struct tensor *t = value_constant(l->m, v);
-    const struct tensor *zero = t->quant && t->quant->zero.data ? &t->quant->zero : NULL;
-    sparse_id sparse = value_get(l->m, v)->type.sparse;
-    int32_t axis = zero ? t->quant->axis : -1;
-    struct tensor one = zero ? tensor_new(ELEM_f32, zero->rank, zero->dim) : tensor_scalar_f64(ELEM_f32, 1);
-    for (int64_t i = 0, n = tensor_count(&one); i < n; i++) ((float *)one.data)[i] = 1;
-    v = module_add_quantized(l->m, value_get(l->m, v)->name, integers, axis, 0, &one, zero, op_of(l)->loc);
-    tensor_free(&one);
-    value_get(l->m, v)->type.sparse = sparse;
-    return v;
-}
-
-/* q - zero in the sum's type. */
-static value_id centred(struct lowering *l, value_id v) {
-    const struct tensor *t = value_constant(l->m, v);
-    struct quant_view view;
-    quant_view(&l->m->types, value_get(l->m, v)->type, t, &view);
-    if (t) {
-        struct tensor wide = tensor_new(l->sum, t->rank, t->dim);
-        for (int64_t k = 0, n = tensor_count(t); k < n; k++)
-            tensor_set_f64(
-                &wide, k,
-                (double)(tensor_get_i64(t, k) - quant_zero(&view, quant_scale_index(&view.q, t, k))));
-        return constant(l, value_get(l->m, v)->name, wide);
-    }
-    value_id wide = cast_to(l, v, l->sum);
-    if (!view.literal_zero) return wide;
-    return two(l, OP_sub, wide, module_add_literal(l->m, tensor_scalar_f64(l->sum, view.literal_zero)));
-}
-
-/* The product of the scales of operands 0 and 1 in f32, shaped to broadcast to the result. */
-static value_id scale_product(struct lowering *l) {
-    const struct module *m = l->m;
-    value_id result = op_of(l)->result[0];
-    int64_t extent[MAX_RANK], dim[MAX_RANK];
-    uint32_t rank = type_rank(&m->types, value_get(m, result)->type), *index[2] = {NULL, NULL};
-    struct quant_view view[2];
-    int32_t along[2];
-    for (uint32_t d = 0; d < MAX_RANK; d++) dim[d] = extent[d] = 1;
-    for (uint32_t i = 0; i < 2; i++) {
-        quant_view(&m->types, operand_type(l, i), value_constant(m, op_of(l)->operand[i]), &view[i]);
-        along[i] = op_scale_dim(m, op_of(l), i, NULL);
-        if (along[i] < 0) continue;
-        check(dim_is_const(
-            &m->types, dims_at(&m->types, value_get(m, result)->type.shape, (uint32_t)along[i]), &extent[i]));
-        dim[along[i]] = extent[i];
-        index[i] = xcalloc((size_t)max_i64(extent[i], 1), sizeof *index[i]);
-        (void)op_scale_dim(m, op_of(l), i, index[i]);
-    }
-    struct tensor t = tensor_new(ELEM_f32, along[0] < 0 && along[1] < 0 ? 0 : rank, dim);
-    for (int64_t k = 0, n = tensor_count(&t); k < n; k++) {
-        float factor[2];
-        for (uint32_t i = 0; i < 2; i++) {
-            int64_t inner = 1;
-            for (uint32_t d = (uint32_t)(along[i] + 1); d < t.rank; d++) inner *= dim[d];
-            factor[i] = quant_scale(&view[i], index[i] ? index[i][k / inner % extent[i]] : 0);
-        }
-        ((float *)t.data)[k] = factor[0] * factor[1];
-    }
-    free(index[0]);
-    free(index[1]);
-    return t.rank ? constant(l, "scale", t) : module_add_literal(l->m, t);
-}
-
-/* A sum in f64 as the i32 that it wraps to, in f32. Casts through integers only where it may wrap. */
-static value_id narrowed(struct lowering *l, value_id sum) {
-    struct type w = operand_type(l, 1);
-    int64_t count = type_static(&l->m->types, w, NULL) ? type_count(&l->m->types, w) : INT64_MAX;
-    if (count < 1 << 15) return cast_to(l, sum, ELEM_f32);
-    return cast_to(l, cast_to(l, cast_to(l, sum, ELEM_i64), ELEM_i32), ELEM_f32);
-}
-
-/* The bias goes along the same dimension of the result as operand 1's outputs. */
-static value_id with_bias(struct lowering *l, value_id v) {
-    if (op_of(l)->operand_count < 3 || !v.i) return v;
-    value_id bias = op_of(l)->operand[2];
-    const struct types *types = &l->m->types;
-    uint32_t rank = type_rank(types, value_get(l->m, v)->type);
-    if (op_of(l)->kind != OP_linear) {
-        dim_id dims[MAX_RANK];
-        for (uint32_t d = 0; d + 1 < rank; d++)
-            dims[d] = d ? dim_const(&l->m->types, 1) : dims_at(types, value_get(l->m, bias)->type.shape, 0);
-        struct attr shape = attr_dims(ATTR_shape, dims_make(&l->m->types, dims, rank - 1));
-        bias = one(l, OP_reshape, bias, &shape, 1);
-    }
-    return two(l, OP_add, v, bias);
-}
-
-/* -- sums of products -- */
-
-/* The sum over columns [lo, hi) of a row of weights is exact in f32, in whatever order: no sum of some of its
- * terms can leave the integers that f32 has, whatever the inputs are. */
-struct bounds {
-    const struct tensor *w;
-    struct quant_view view;
-    int64_t columns, low, high; /* of what is multiplied with the weights: low <= 0 <= high */
-};
-
-static bool row_is_exact(const struct bounds *b, int64_t row, int64_t lo, int64_t hi) {
-    int64_t up = 0, down = 0;
-    for (int64_t i = row * b->columns + lo; i < row * b->columns + hi; i++) {
-        int64_t q = tensor_get_i64(b->w, i) - quant_zero(&b->view, quant_scale_index(&b->view.q, b->w, i));
-        up += q > 0 ? q : 0;
-        down -= q < 0 ? q : 0;
-    }
-    int64_t most = max_i64(b->high * up - b->low * down, b->high * down - b->low * up);
-    return most <= 1 << 24;
-}
-
-/* Ranges of dimension 1 of the weights, `size` of them each but for the last, over which all sums are exact.
- */
-static bool slices_are_exact(const struct bounds *b, int64_t size, int64_t step) {
-    for (int64_t row = 0; row < b->w->dim[0]; row++)
-        for (int64_t lo = 0; lo < b->columns; lo += size * step)
-            if (!row_is_exact(b, row, lo, min_i64(lo + size * step, b->columns))) return false;
-    return true;
-}
-
-static int64_t common_divisor(int64_t a, int64_t b) {
-    return b ? common_divisor(b, a % b) : a;
-}
-
-/* The largest such size of few; 0: none, the sum is done in f64. Groups of columns that a sparse format
- * stores together are not divided. */
-static int64_t exact_slices(const struct lowering *l) {
-    enum { MOST_SLICES = 16 };
-    const struct op *op = op_of(l);
-    const struct tensor *w = value_constant(l->m, op->operand[1]);
-    if (!is_read_coded(l, 1) || value_constant(l->m, op->operand[0]) || !tensor_count(w)) return 0;
-    struct quant_view x;
-    struct bounds b = {.w = w, .columns = tensor_count(w) / w->dim[0]};
-    enum elem elem = operand_type(l, 0).elem;
-    quant_view(&l->m->types, operand_type(l, 0), NULL, &x);
-    quant_view(&l->m->types, operand_type(l, 1), w, &b.view);
-    b.low = elem_min(elem) - x.literal_zero;
-    b.high = elem_max(elem) - x.literal_zero;
-    int64_t all = w->dim[1], step = b.columns / all;
-    if (slices_are_exact(&b, all, step)) return all;
-    if (op->kind != OP_linear && op_int(op, ATTR_groups) != 1) return 0;
-    struct sparse s = sparse_get(&l->m->types, operand_type(l, 1).sparse);
-    int64_t together = s.kind == SPARSE_NM || s.kind == SPARSE_BLOCK ? s.b : 1;
-    together /= common_divisor(together, step);
-    for (int64_t n = 2; n <= MOST_SLICES; n++) {
-        int64_t size = round_up(ceil_div(all, n), together);
-        if (size < all && slices_are_exact(&b, size, step)) return size;
-    }
-    return 0;
-}
-
-/* The product over indices [lo, hi) of dimension 1 of the weights. */
-static value_id partial_product(struct lowering *l, const struct op *op, int64_t lo, int64_t hi) {
-    value_id x = op->operand[0];
-    const struct tensor *w = value_constant(l->m, op->operand[1]);
-    int64_t step = tensor_count(w) / w->dim[0] / w->dim[1];
-    if (hi - lo < w->dim[1]) {
-        int64_t axis = op->kind == OP_linear ? type_rank(&l->m->types, value_get(l->m, x)->type) - 1 : 1;
-        const struct attr range[] = {attr_ints(l->m, ATTR_starts, &lo, 1), attr_ints(l->m, ATTR_ends, &hi, 1),
-                                     attr_ints(l->m, ATTR_axes, &axis, 1)};
-        x = one(l, OP_slice, x, range, COUNT_OF(range));
-    }
-    value_id factors[2] = {x.i ? centred(l, x) : x,
-                           unscaled(l, op->operand[1], columns_between(w, lo * step, hi * step, step))};
-    if (!factors[0].i) return factors[0];
-    return build(&l->b, op->kind, factors, 2, op->attr, op_info_attrs(op_info(op->kind)), NULL);
-}
-
-/* Partial products in f32, added as the integers that they are. */
-static value_id exact_product(struct lowering *l, const struct op *op, int64_t size) {
-    int64_t all = value_constant(l->m, op->operand[1])->dim[1];
-    value_id sum = {0};
-    l->sum = ELEM_f32;
-    if (size == all) return partial_product(l, op, 0, all);
-    for (int64_t lo = 0; lo < all; lo += size) {
-        value_id part = cast_to(l, partial_product(l, op, lo, min_i64(lo + size, all)), ELEM_i32);
-        sum = lo ? two(l, OP_add, sum, part) : part;
-        if (!sum.i) return sum;
-    }
-    return cast_to(l, sum, ELEM_f32);
-}
-
-static value_id wide_product(struct lowering *l, const struct op *op) {
-    l->sum = ELEM_f64;
-    value_id factors[2] = {centred(l, op->operand[0]), centred(l, op->operand[1])};
-    if (!factors[0].i || !factors[1].i) return (value_id){0};
-    return narrowed(l, build(&l->b, op->kind, factors, 2, op->attr, op_info_attrs(op_info(op->kind)), NULL));
-}
-
-static value_id lower_mean(struct lowering *l, const struct op *op) {
-    struct quant_view view;
-    l->sum = ELEM_f64;
-    quant_view(&l->m->types, operand_type(l, 0), value_constant(l->m, op->operand[0]), &view);
-    value_id mean = one(l, op->kind, centred(l, op->operand[0]), op->attr, op_info_attrs(op_info(op->kind)));
-    struct tensor scale = tensor_scalar_f64(ELEM_f64, (double)quant_scale(&view, 0));
-    return cast_to(l, two(l, OP_mul, mean, module_add_literal(l->m, scale)), ELEM_f32);
-}
-
-static value_id lower_sum(struct lowering *l) {
-    const struct op op = *op_of(l); /* ops move when others are made */
-    if (op_info(op.kind)->class != CLASS_CONTRACTION) return lower_mean(l, &op);
-    int64_t size = exact_slices(l);
-    value_id sum = size ? exact_product(l, &op, size) : wide_product(l, &op);
-    return with_bias(l, two(l, OP_mul, sum, scale_product(l)));
-}
-
 static value_id decoded(struct lowering *l, uint32_t i) {
-    value_id v = op_of(l)->operand[i];
-    struct type type = operand_type(l, i);
+    value_id v = lowering_op(l)->operand[i];
+    struct type type = lowering_type(l, i);
     const struct tensor *t = value_constant(l->m, v);
-    if (op_operand_type(l->m, op_of(l), i).elem == type.elem || is_read_coded(l, i)) return v;
+    if (op_operand_type(l->m, lowering_op(l), i).elem == type.elem || lowering_reads_coded(l, i)) return v;
     if (t)
-        return constant(l, value_get(l->m, v)->name,
-                        type.quant.i ? tensor_dequantize(&l->m->types, type, t, ELEM_f32)
-                                     : tensor_cast(t, ELEM_f32));
-    return type.quant.i ? one(l, OP_dequantize, v, NULL, 0) : cast_to(l, v, ELEM_f32);
+        return lowering_constant(l, value_get(l->m, v)->name,
+                                 type.quant.i ? tensor_dequantize(&l->m->types, type, t, ELEM_f32)
+                                              : tensor_cast(t, ELEM_f32));
+    return type.quant.i ? lowering_one(l, OP_dequantize, v, NULL, 0) : lowering_cast(l, v, ELEM_f32);
 }
 
 static value_id lower_decoded(struct lowering *l) {
-    uint32_t count = op_of(l)->operand_count;
+    uint32_t count = lowering_op(l)->operand_count;
     value_id operands[4];
     check(count <= COUNT_OF(operands));
     for (uint32_t i = 0; i < count; i++) {
-        operands[i] = op_of(l)->operand[i];
+        operands[i] = lowering_op(l)->operand[i];
         if (operands[i].i) operands[i] = decoded(l, i);
     }
-    if (op_of(l)->kind == OP_dequantize) return operands[0];
-    return build(&l->b, op_of(l)->kind, operands, count, op_of(l)->attr,
-                 op_info_attrs(op_info(op_of(l)->kind)), NULL);
+    if (lowering_op(l)->kind == OP_dequantize) return operands[0];
+    return build(&l->b, lowering_op(l)->kind, operands, count, lowering_op(l)->attr,
+                 op_info_attrs(op_info(lowering_op(l)->kind)), NULL);
 }
 
 static bool is_lowered(const struct lowering *l) {
     const struct module *m = l->m;
-    const struct op *op = op_of(l);
+    const struct op *op = lowering_op(l);
     bool any = false;
     if (op->erased || !op_has_stored_operands(m, op)) return false;
     for (uint32_t i = 0; i < op->operand_count; i++)
-        any = any || (op->operand[i].i && op_operand_type(m, op, i).elem != operand_type(l, i).elem &&
-                      !is_read_coded(l, i));
+        any = any || (op->operand[i].i && op_operand_type(m, op, i).elem != lowering_type(l, i).elem &&
+                      !lowering_reads_coded(l, i));
     return any && (op->kind != OP_dequantize || value_constant(m, op->operand[0]));
+}
+
+static value_id lowered(struct lowering *l) {
+    bool covered;
+    if (op_sums_integers(l->m, lowering_op(l))) return lower_sum(l);
+    value_id v = lower_lookup(l, &covered);
+    return covered ? v : lower_decoded(l);
 }
 
 enum status pass_lower_quantized(struct module *m, const struct pass_options *options, struct diag *diag) {
@@ -311,8 +55,8 @@ enum status pass_lower_quantized(struct module *m, const struct pass_options *op
         struct lowering l = {.m = m, .sum = ELEM_f32, .op = region_get(m, m->root)->ops.at[i]};
         if (!is_lowered(&l)) continue;
         l.b = builder_at(m, i, diag);
-        value_id old = op_of(&l)->result[0];
-        value_id v = op_sums_integers(m, op_of(&l)) ? lower_sum(&l) : lower_decoded(&l);
+        value_id old = lowering_op(&l)->result[0];
+        value_id v = lowered(&l);
         if (!v.i) return STATUS_FAILED;
         diag_remark(diag, REMARK_MISSED, "lower-quantized", value_get(m, old)->name,
                     "no kernel computes on its integers: it is computed in %s", elem_name(l.sum));
