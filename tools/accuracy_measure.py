@@ -89,7 +89,7 @@ class Measurer:
 
     def stem(self, task, choice):
         data = accuracy_data.path(task, "calibration", self.small)
-        return self.output / task / digest(choice.passes, choice.data, answers(data))
+        return self.output / task / digest(choice.passes, answers(data))
 
     def layer(self):
         """(stem, samples) of the largest layer of MiniLM as a model of its own, with what it is given in the whole."""
@@ -126,8 +126,8 @@ class Measurer:
         if result or self.only_known:
             return result
         start = self.original(task)
-        data = [f"--data={accuracy_data.path(task, 'calibration', self.small)}"] if choice.data else []
-        made = self.run(adze.PROGRAM, "opt", f"{start}.adz", f"--passes={choice.passes}", *data, "-o", stem)
+        data = accuracy_data.path(task, "calibration", self.small)
+        made = self.run(adze.PROGRAM, "opt", f"{start}.adz", f"--passes={choice.passes}", f"--data={data}", "-o", stem)
         result = {
             "sources": self.sources, "commit": self.commit, "passes": choice.passes, **made,
             "bytes": stem.with_suffix(".safetensors").stat().st_size,

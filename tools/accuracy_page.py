@@ -142,8 +142,8 @@ def write(results, timings):
         "compiler's that a row was measured with.", "",
         "Baselines are tuned with no less care than what they stand beside: of magnitude and Wanda the row shows the "
         "distribution of the zeros over the layers that does best on the selection split (tables *chosen*), of OBS up to 60% the "
-        "uniform one, and the better of uniform and by sensitivity above. Channels by magnitude take the same share of every "
-        "group, and nothing is solved again.", "",
+        "uniform one, and the better of uniform and by sensitivity above. Channels go from the groups evenly or in one ranking of "
+        "all, whichever does better there; those by magnitude do without solving again.", "",
         f"Machine: {machine()[0]} ({machine()[1]}). Command: `./dev accuracy`.", "", "## What is required", "", *required(results), "",
     ]  # fmt: skip
     for task in accuracy_recipes.TASKS:

@@ -16,7 +16,6 @@ READ = "fold-constants, simplify, fold-batchnorm, raise, simplify"
 class Choice(typing.NamedTuple):
     what: str  # how it differs from the other choices
     passes: str
-    data: bool = True  # whether the passes are given the calibration samples
 
 
 class Recipe(typing.NamedTuple):
@@ -94,26 +93,27 @@ def unstructured(task, ratios, methods=("obs", "magnitude")):
     return rows
 
 
+# Channels by magnitude, without solving for what stays: the plain method.
+PLAIN = {"importance": "magnitude", "solve": False}
+
+
 def channels(ratios):
-    """Second order with reconstruction, and magnitude at a uniform ratio without: what the pass does without samples."""
+    """The pass as it comes, and the plain method, each with the better distribution of the ratio over the groups."""
     rows = []
     for ratio in ratios:
-        rows.append(one(f"{percent(ratio)} of the channels", "channels, second order", prune(ratio)))
-        rows.append(
-            Recipe(
-                f"{percent(ratio)} of the channels, magnitude", "channels, magnitude",
-                [Choice("", f"{READ}, {prune(ratio)}", data=False)],
-            )
-        )  # fmt: skip
+        for suffix, method, given in (("", "channels, second order", {}), (", magnitude", "channels, magnitude", PLAIN)):
+            choices = [
+                Choice(way, f"{READ}, {prune(ratio, distribution=way, **given)}") for way in ("uniform", "global")
+            ]
+            rows.append(Recipe(f"{percent(ratio)} of the channels{suffix}", method, choices))
     return rows
 
 
 def heads(ratio):
     """Attention heads alone, with and without solving for what stays."""
-    only_heads = prune(ratio, exclude="*intermediate*", round=False)
     return [
-        one(f"{percent(ratio)} of the heads", "heads, second order", only_heads),
-        Recipe(f"{percent(ratio)} of the heads, magnitude", "heads, magnitude", [Choice("", f"{READ}, {only_heads}", data=False)]),
+        one(f"{percent(ratio)} of the heads", "heads, second order", prune(0, heads=ratio, round=False)),
+        one(f"{percent(ratio)} of the heads, magnitude", "heads, magnitude", prune(0, heads=ratio, round=False, **PLAIN)),
     ]
 
 
@@ -134,9 +134,10 @@ def mixed(ratios):
     attention = sparsify(method="obs", ratio=0.5, only=ATTENTION)
     rows = []
     for ratio in ratios:
-        first = [prune(ratio, exclude=OTHERS)] if ratio else []
-        name = f"{percent(ratio)} of the convs' channels, attention 50% unstructured, int8"
-        rows.append(one(name, "mixed", *first, attention, "quantize"))
+        ways = ("uniform", "global") if ratio else ("",)
+        first = [[prune(ratio, distribution=way, exclude=OTHERS)] if ratio else [] for way in ways]
+        choices = [Choice(way, ", ".join((READ, *passes, attention, "quantize"))) for way, passes in zip(ways, first)]
+        rows.append(Recipe(f"{percent(ratio)} of the convs' channels, attention 50% unstructured, int8", "mixed", choices))
     return rows
 
 
