@@ -153,22 +153,25 @@ static enum status measure(void *ctx, struct replay *replay, op_id op) {
 }
 
 /* -- shares -- */
-/* The weights that a set of the group holds. */
+/* How many channels of a layer a set is: one, or as many as a head has. A parameter that sees a channel at
+ * several places, as after a flatten, does not make it more. */
 static double set_size(const struct pruner *p, uint32_t group) {
     const struct channel_set *s = &p->groups.sets.at[p->groups.groups.at[group].first_set];
-    double size = 0;
+    uint32_t least = UINT32_MAX, run = 0;
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct tensor *t = value_constant(p->m, s->member[i].value);
-        if (t) size += (double)tensor_count(t) / (double)t->dim[s->member[i].dim];
+        const struct channel_member *c = &s->member[i], *next = i + 1 < s->count ? c + 1 : NULL;
+        run++;
+        if (next && value_same(c->value, next->value) && c->dim == next->dim) continue;
+        if (value_get(p->m, c->value)->kind == VALUE_PARAMETER && run < least) least = run;
+        run = 0;
     }
-    return size;
+    return least;
 }
 
-/* One ranking of the sets of all groups, by loss for each weight that goes: so that a head, or a channel of a
- * large layer, compares with a channel of a small one. */
+/* One ranking of the sets of all groups, by loss for each channel. */
 struct ranking {
     double *size, *next; /* by group: of each set; the price of the next, INFINITY if there is none */
-    double budget;       /* weights that are to go */
+    double budget;       /* channels that are to go */
 };
 
 static struct ranking rank_groups(const struct pruner *p) {
@@ -184,8 +187,8 @@ static struct ranking rank_groups(const struct pruner *p) {
     return r;
 }
 
-/* The cheapest sets go until the ratio's share of the weights is gone. A set waits for those before it in its
- * own group: it costs what the dearest of these does, at least. */
+/* The cheapest sets go until the ratio's share of all channels is gone. A set waits for those before it in
+ * its own group: it costs what the dearest of these does, at least. */
 static void share_globally(struct pruner *p) {
     uint32_t groups = p->groups.groups.count;
     struct ranking r = rank_groups(p);
