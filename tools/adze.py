@@ -64,7 +64,7 @@ def interpret(source, feeds, *options):
         for index, (name, array) in enumerate(feeds.items()):
             np.save(f"{folder}/{index}.npy", array)
             words.append(f"{name}={folder}/{index}.npy")
-        command = [str(PROGRAM), "run", str(source), "--interp", *options, *words, "-o", f"{folder}/out.npz"]
+        command = [str(PROGRAM), "run", str(source), "--interp", *options, "-o", f"{folder}/out.npz", "--", *words]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise CompileError(f"{' '.join(command[:3])}: exit status {done.returncode}\n{done.stderr}")

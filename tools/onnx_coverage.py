@@ -89,7 +89,11 @@ def run_tests(program, folder):
 
 
 def imported_ops():
-    return set(re.findall(r"^ONNX_OP\((\w+)", TABLE.read_text(), re.MULTILINE))
+    """{op: the first opset of which it is imported}"""
+    first = {}
+    for op, since in re.findall(r"^ONNX_OP\((\w+), (\d+),", TABLE.read_text(), re.MULTILINE):
+        first[op] = min(int(since), first.get(op, 99))
+    return first
 
 
 def category(test, imported):
@@ -106,7 +110,7 @@ def category(test, imported):
         return TEXT
     if "on data" in test.reason:
         return DATA
-    return "a form that is not imported" if test.op in imported else "not imported"
+    return "a form that is not imported" if imported.get(test.op, 99) <= int(test.opset) else "not imported"
 
 
 def by_opset(tests):
@@ -145,7 +149,7 @@ def page_part(debian, made, imported):
     parts = [head, summary("libonnx-testdata", debian, imported)]
     parts.append(summary("the Python package onnx, opsets 18 to 22", made, imported))
     ops = {test.op for test in debian + made if test.op}
-    untested = ", ".join(sorted(imported - ops))
+    untested = ", ".join(sorted(imported.keys() - ops))
     return "\n\n".join([*parts, table(debian + made, imported), f"Imported, but without a test of one node there: {untested}."])
 
 

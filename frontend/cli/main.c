@@ -155,6 +155,12 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
+/* `-x=x.npy` of a command that takes NAME=FILE: the name may begin with a dash. */
+static bool is_option(const struct command *c, const char *word) {
+    if (word[0] != '-' || !word[1]) return false;
+    return word[1] == '-' || c->most < 2 || find_letter(c, word[1]) || !strchr(word, '=');
+}
+
 static enum exit_code read_words(struct invocation *inv, int argc, char **argv, bool *out_help) {
     bool only_arguments = false;
     for (int i = 2; i < argc; i++) {
@@ -163,7 +169,7 @@ static enum exit_code read_words(struct invocation *inv, int argc, char **argv, 
             only_arguments = true;
         else if (!only_arguments && (!strcmp(word, "--help") || !strcmp(word, "-h")))
             *out_help = true;
-        else if (!only_arguments && word[0] == '-' && word[1]) {
+        else if (!only_arguments && is_option(inv->command, word)) {
             enum exit_code code = read_option(inv, argv, argc, &i);
             if (code) return code;
         } else

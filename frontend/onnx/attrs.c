@@ -1,6 +1,6 @@
 /* Attributes of nodes, and the parameters that are attributes in some opsets and constant inputs in others.
  */
-#include "frontend/onnx/importer.h"
+#include "frontend/onnx/scope.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -9,21 +9,32 @@
 
 enum { MOST_ATTRS = 64 };
 
-const Onnx__AttributeProto *node_attr(struct node *n, const char *name) {
-    for (size_t i = 0; i < n->proto->n_attribute && i < MOST_ATTRS; i++) {
-        const Onnx__AttributeProto *a = n->proto->attribute[i];
-        if (strcmp(onnx_text(a->name), name)) continue;
-        n->attrs_read |= (uint64_t)1 << i;
-        return a;
+static const Onnx__AttributeProto *find_attr(const Onnx__NodeProto *node, const char *name, uint64_t *read) {
+    for (size_t i = 0; i < node->n_attribute && i < MOST_ATTRS; i++) {
+        if (strcmp(onnx_text(node->attribute[i]->name), name)) continue;
+        if (read) *read |= (uint64_t)1 << i;
+        return node->attribute[i];
     }
     return NULL;
+}
+
+static bool is_reference(const Onnx__AttributeProto *a) {
+    return a && a->ref_attr_name && *a->ref_attr_name;
+}
+
+/* In a function an attribute may stand for one of the call. */
+const Onnx__AttributeProto *node_attr(struct node *n, const char *name) {
+    const Onnx__AttributeProto *a = find_attr(n->proto, name, &n->attrs_read);
+    for (const struct function_call *call = n->im->call; is_reference(a) && call; call = call->outer)
+        a = find_attr(call->node, a->ref_attr_name, NULL);
+    return a;
 }
 
 /* The attribute if it is there and of that type; files of the first format versions have no type. */
 static const Onnx__AttributeProto *typed_attr(struct node *n, const char *name, int type, const char *kind) {
     const Onnx__AttributeProto *a = node_attr(n, name);
     if (!a) return NULL;
-    if (a->ref_attr_name && *a->ref_attr_name) {
+    if (is_reference(a)) {
         node_error(n, "attribute '%s' refers to one of a function, outside of any function", name);
         return NULL;
     }

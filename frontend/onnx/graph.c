@@ -5,16 +5,53 @@
 
 struct sorter {
     const Onnx__GraphProto *graph;
-    struct map makers; /* value -> node index + 1; 0: an input or initializer */
-    uint32_t *order;   /* all nodes, sorted */
-    uint32_t count;    /* in order so far */
-    uint32_t *waiting; /* of each node: inputs that sorted nodes have not made yet */
+    const struct map *outer; /* values around the graph */
+    struct names *reads;     /* of each node */
+    struct map makers;       /* value -> node index + 1; 0: an input or initializer */
+    uint32_t *order;         /* all nodes, sorted */
+    uint32_t count;          /* in order so far */
+    uint32_t *waiting;       /* of each node: inputs that sorted nodes have not made yet */
     struct loc loc;
     struct diag *diag;
 };
 
 static const Onnx__NodeProto *node_at(const struct sorter *s, uint32_t i) {
     return s->graph->node[i];
+}
+
+/* -- what nodes read: their inputs, and what graphs in their attributes read from around them -- */
+
+static void add_captures(const Onnx__GraphProto *graph, struct names *out) {
+    struct map own = {0};
+    struct names read = {0};
+    for (size_t i = 0; i < graph->n_input; i++) map_put_str(&own, onnx_text(graph->input[i]->name), NULL);
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        map_put_str(&own, onnx_text(graph->initializer[i]->name), NULL);
+    for (size_t i = 0; i < graph->n_sparse_initializer; i++)
+        map_put_str(&own, onnx_sparse_name(graph->sparse_initializer[i]), NULL);
+    for (size_t i = 0; i < graph->n_node; i++) {
+        graph_node_reads(graph->node[i], &read);
+        for (size_t k = 0; k < graph->node[i]->n_output; k++)
+            map_put_str(&own, graph->node[i]->output[k], NULL);
+    }
+    for (size_t i = 0; i < graph->n_output; i++) *vec_push(&read.list) = onnx_text(graph->output[i]->name);
+    for (uint32_t i = 0; i < read.list.count; i++)
+        if (!map_get_str(&own, read.list.at[i])) *vec_push(&out->list) = read.list.at[i];
+    vec_free(&read.list);
+    map_free(&own);
+}
+
+void graph_node_reads(const Onnx__NodeProto *node, struct names *out) {
+    for (size_t i = 0; i < node->n_input; i++) *vec_push(&out->list) = node->input[i];
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        const Onnx__AttributeProto *a = node->attribute[i];
+        if (a->g) add_captures(a->g, out);
+        for (size_t k = 0; k < a->n_graphs; k++) add_captures(a->graphs[k], out);
+    }
+}
+
+static const struct names *reads_of(const struct sorter *s, uint32_t i) {
+    return &s->reads[i];
 }
 
 /* Initializers may be listed as inputs too, as format version 3 demands. */
@@ -25,6 +62,14 @@ static void add_sources(struct sorter *s) {
         map_put_str(&s->makers, name, &is_new);
         if (!*name)
             diag_error(s->diag, s->loc, "initializer %zu has no name", i);
+        else if (!is_new)
+            diag_error(s->diag, s->loc, "two initializers are named '%s'", name);
+    }
+    for (size_t i = 0; i < s->graph->n_sparse_initializer; i++) {
+        const char *name = onnx_sparse_name(s->graph->sparse_initializer[i]);
+        map_put_str(&s->makers, name, &is_new);
+        if (!*name)
+            diag_error(s->diag, s->loc, "sparse initializer %zu has no name", i);
         else if (!is_new)
             diag_error(s->diag, s->loc, "two initializers are named '%s'", name);
     }
@@ -53,18 +98,21 @@ static void add_results(struct sorter *s) {
         }
 }
 
+static bool is_known(const struct sorter *s, const char *name) {
+    return map_get_str(&s->makers, name) || (s->outer && map_get_str(s->outer, name));
+}
+
 static void check_uses(struct sorter *s) {
     for (uint32_t i = 0; i < s->graph->n_node; i++)
-        for (size_t k = 0; k < node_at(s, i)->n_input; k++) {
-            const char *name = node_at(s, i)->input[k];
-            if (*name && !map_get_str(&s->makers, name))
+        for (uint32_t k = 0; k < reads_of(s, i)->list.count; k++) {
+            const char *name = reads_of(s, i)->list.at[k];
+            if (*name && !is_known(s, name))
                 diag_error(s->diag, s->loc, "node '%s' (%s) reads '%s', which nothing defines",
                            onnx_text(node_at(s, i)->name), onnx_text(node_at(s, i)->op_type), name);
         }
     for (size_t i = 0; i < s->graph->n_output; i++) {
         const char *name = onnx_text(s->graph->output[i]->name);
-        if (!map_get_str(&s->makers, name))
-            diag_error(s->diag, s->loc, "graph output '%s' is defined by nothing", name);
+        if (!is_known(s, name)) diag_error(s->diag, s->loc, "graph output '%s' is defined by nothing", name);
     }
 }
 
@@ -75,8 +123,8 @@ static uint32_t maker_of(const struct sorter *s, const char *name) {
 
 static bool is_sorted(const struct sorter *s) {
     for (uint32_t i = 0; i < s->graph->n_node; i++)
-        for (size_t k = 0; k < node_at(s, i)->n_input; k++)
-            if (maker_of(s, node_at(s, i)->input[k]) > i) return false;
+        for (uint32_t k = 0; k < reads_of(s, i)->list.count; k++)
+            if (maker_of(s, reads_of(s, i)->list.at[k]) > i) return false;
     return true;
 }
 
@@ -90,8 +138,8 @@ static struct edges edges_of(const struct sorter *s) {
     struct edges e = {xcalloc((size_t)nodes + 2, sizeof *e.start), NULL};
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < nodes; i++)
-            for (size_t k = 0; k < node_at(s, i)->n_input; k++) {
-                uint32_t maker = maker_of(s, node_at(s, i)->input[k]);
+            for (uint32_t k = 0; k < reads_of(s, i)->list.count; k++) {
+                uint32_t maker = maker_of(s, reads_of(s, i)->list.at[k]);
                 if (!maker) continue;
                 if (!pass)
                     e.start[maker + 1]++, s->waiting[i]++;
@@ -123,9 +171,9 @@ static void sort(struct sorter *s) {
 
 /* The value that node i waits for: made by a node that waits as well. */
 static const char *awaited(const struct sorter *s, uint32_t i, uint32_t *maker) {
-    for (size_t k = 0; k < node_at(s, i)->n_input; k++) {
-        *maker = maker_of(s, node_at(s, i)->input[k]);
-        if (*maker && s->waiting[--*maker]) return node_at(s, i)->input[k];
+    for (uint32_t k = 0; k < reads_of(s, i)->list.count; k++) {
+        *maker = maker_of(s, reads_of(s, i)->list.at[k]);
+        if (*maker && s->waiting[--*maker]) return reads_of(s, i)->list.at[k];
     }
     bug("node %u waits for nothing", i);
 }
@@ -164,7 +212,8 @@ static void keep_needed(const struct sorter *s, struct graph_order *out) {
         for (size_t k = 0; k < node->n_output; k++)
             needed = needed || (*node->output[k] && map_get_str(&out->needed, node->output[k]));
         if (!needed) continue;
-        for (size_t k = 0; k < node->n_input; k++) map_put_str(&out->needed, node->input[k], NULL);
+        const struct names *reads = reads_of(s, s->order[i]);
+        for (uint32_t k = 0; k < reads->list.count; k++) map_put_str(&out->needed, reads->list.at[k], NULL);
         kept[count++] = s->order[i];
     }
     for (uint32_t i = 0; i < count / 2; i++) {
@@ -188,15 +237,19 @@ static enum status run(struct sorter *s, struct graph_order *out) {
     return STATUS_OK;
 }
 
-enum status graph_sort(const Onnx__GraphProto *graph, struct loc loc, struct diag *diag,
-                       struct graph_order *out) {
-    struct sorter s = {.graph = graph, .loc = loc, .diag = diag};
+enum status graph_sort(const Onnx__GraphProto *graph, const struct map *outer, struct loc loc,
+                       struct diag *diag, struct graph_order *out) {
+    struct sorter s = {.graph = graph, .outer = outer, .loc = loc, .diag = diag};
     *out = (struct graph_order){0};
     if (graph->n_node >= UINT32_MAX / 4)
         return diag_error(diag, loc, "%zu nodes are too many", graph->n_node);
     s.order = xcalloc(graph->n_node, sizeof *s.order);
     s.waiting = xcalloc(graph->n_node, sizeof *s.waiting);
+    s.reads = xcalloc(graph->n_node, sizeof *s.reads);
+    for (size_t i = 0; i < graph->n_node; i++) graph_node_reads(graph->node[i], &s.reads[i]);
     enum status status = run(&s, out);
+    for (size_t i = 0; i < graph->n_node; i++) vec_free(&s.reads[i].list);
+    free(s.reads);
     free(s.order);
     free(s.waiting);
     map_free(&s.makers);

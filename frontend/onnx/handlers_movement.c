@@ -117,21 +117,43 @@ static enum status equal_pieces(struct node *n, ref x, uint32_t axis, uint32_t c
     return STATUS_OK;
 }
 
+/* More pieces than an op has results: each by a slice of its own. */
+static enum status cut_pieces(struct node *n, ref x, int64_t axis, const int64_t *sizes, uint32_t count) {
+    int64_t start = 0, extent, sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (sizes[i] < 0 || sizes[i] > DIM_MAX)
+            return node_error(n, "piece %u has %" PRId64 " elements", i, sizes[i]);
+    for (uint32_t i = 0; i < count; i++) sum += sizes[i];
+    if (dim_is_const(&n->im->m->types, ref_dim(n->im, x, (uint32_t)axis), &extent) && extent != sum)
+        return node_error(n, "its pieces have %" PRId64 " elements together, the axis %" PRId64, sum, extent);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t end = start + sizes[i];
+        ref piece = emit1_with(n, OP_slice, x, node_attr_ints(n, ATTR_starts, &start, 1),
+                               node_attr_ints(n, ATTR_ends, &end, 1), node_attr_ints(n, ATTR_axes, &axis, 1));
+        if (ref_none(piece)) return STATUS_FAILED;
+        node_out(n, i, piece);
+        start = end;
+    }
+    return STATUS_OK;
+}
+
 enum status import_split(struct node *n) {
     ref x = node_in(n, 0), out[MAX_RESULTS];
     uint32_t axis, count = (uint32_t)n->proto->n_output;
-    int64_t sizes[MAX_RESULTS], pieces = node_int(n, "num_outputs", count);
+    int64_t pieces = node_int(n, "num_outputs", count);
     struct ints given;
     TRY(node_axis(n, node_int(n, "axis", 0), ref_rank(n->im, x), &axis));
     TRY(node_ints_or_input(n, "split", 1, &given));
-    if (count > MAX_RESULTS || !count) return unsupported(n, "Split into more than %d pieces", MAX_RESULTS);
+    if (!count || count > UINT16_MAX) return unsupported(n, "Split into %u pieces", count);
     if ((given.given && given.count != count) || pieces != count)
         return node_error(n, "it has %u outputs, but is to be split into %" PRId64, count,
                           given.given ? (int64_t)given.count : pieces);
+    int64_t *sizes = arena_array(&n->im->m->arena, int64_t, count);
     if (given.given)
         memcpy(sizes, given.at, count * sizeof *sizes);
     else
         TRY(equal_pieces(n, x, axis, count, sizes));
+    if (count > MAX_RESULTS) return cut_pieces(n, x, axis, sizes, count);
     TRY(emit_results(n, OP_split, &x, 1,
                      EMIT_ATTRS(attr_int(ATTR_axis, axis), node_attr_ints(n, ATTR_sizes, sizes, count)), out,
                      count));

@@ -32,7 +32,12 @@ enum status import_constant(struct node *n) {
     if ((a = node_attr(n, "value_int"))) return constant_numbers(n, a, ELEM_i64, 1, false);
     if ((a = node_attr(n, "value_floats"))) return constant_numbers(n, a, ELEM_f32, a->n_floats, true);
     if ((a = node_attr(n, "value_ints"))) return constant_numbers(n, a, ELEM_i64, a->n_ints, true);
-    if (node_attr(n, "sparse_value")) return unsupported(n, "Constant with a sparse value");
+    if ((a = node_attr(n, "sparse_value"))) {
+        struct tensor t;
+        if (!a->sparse_tensor) return node_error(n, "attribute 'sparse_value' is not a sparse tensor");
+        TRY(onnx_sparse_read(n->im->model, a->sparse_tensor, n->label, n->im->diag, &t));
+        return node_result(n, ref_of_tensor(n->im, t));
+    }
     if (node_attr(n, "value_string") || node_attr(n, "value_strings"))
         return unsupported(n, "Constant with text");
     return node_error(n, "it has no value");

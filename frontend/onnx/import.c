@@ -3,6 +3,7 @@
 #include "frontend/onnx/graph.h"
 #include "frontend/onnx/importer.h"
 #include "frontend/onnx/inputs.h"
+#include "frontend/onnx/scope.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static const struct onnx_row *find_row(const struct importer *im, const Onnx__No
 static bool reads_broken(const struct importer *im, const Onnx__NodeProto *node) {
     for (size_t i = 0; i < node->n_input; i++) {
         const uint32_t *index = map_get_str(&im->names, node->input[i]);
-        if (*node->input[i] && item_get(im, (ref){*index})->kind == ITEM_BROKEN) return true;
+        if (*node->input[i] && *index && item_get(im, (ref){*index})->kind == ITEM_BROKEN) return true;
     }
     return false;
 }
@@ -73,8 +74,9 @@ static enum status check_outputs(struct node *n) {
 }
 
 static enum status run_handler(struct node *n, const struct onnx_row *row) {
-    TRY(check_inputs(n, row));
-    TRY(row->handler(n));
+    const Onnx__FunctionProto *function = row ? NULL : model_function(n->im, n->proto);
+    if (row) TRY(check_inputs(n, row));
+    TRY(row ? row->handler(n) : import_function(n, function));
     if (n->failed) return STATUS_FAILED;
     TRY(check_attrs(n));
     return check_outputs(n);
@@ -91,7 +93,7 @@ static void import_node(struct importer *im, const Onnx__NodeProto *proto) {
                      .first_value = im->m->values.count};
     const struct onnx_row *row = find_row(im, proto);
     im->b.loc = im->model->loc;
-    if (!row) {
+    if (!row && !model_function(im, proto)) {
         bool own = is_default_domain(domain);
         (void)unsupported(&n, "%s%s%s", own ? "" : domain, own ? "" : ".", type);
         break_outputs(im, proto);
@@ -99,6 +101,10 @@ static void import_node(struct importer *im, const Onnx__NodeProto *proto) {
         break_outputs(im, proto);
     }
     str_free(&label);
+}
+
+void import_nodes(struct importer *im, const struct graph_order *order) {
+    for (uint32_t i = 0; i < order->count; i++) import_node(im, im->graph->node[order->nodes[i]]);
 }
 
 static enum status report_unsupported(struct importer *im) {
@@ -175,7 +181,7 @@ static enum status build_module(struct importer *im, const struct graph_order *o
     im->needed = &order->needed;
     reserve_names(im);
     TRY(import_inputs(im, order));
-    for (uint32_t i = 0; i < order->count; i++) import_node(im, im->graph->node[order->nodes[i]]);
+    import_nodes(im, order);
     TRY(report_unsupported(im));
     if (im->diag->errors > errors) return STATUS_FAILED;
     TRY(add_outputs(im));
@@ -222,7 +228,7 @@ enum status onnx_import(const char *path, const struct import_options *options, 
     im.b = builder_at_end(im.m, im.m->root, diag);
     (void)vec_push(&im.items); /* ref 0 is none */
     enum status status = find_opset(&im);
-    if (status == STATUS_OK) status = graph_sort(im.graph, im.model->loc, diag, &order);
+    if (status == STATUS_OK) status = graph_sort(im.graph, NULL, im.model->loc, diag, &order);
     if (status == STATUS_OK) status = build_module(&im, &order);
     graph_order_free(&order);
     free_importer(&im);

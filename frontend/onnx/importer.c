@@ -67,7 +67,7 @@ ref ref_f64(struct importer *im, enum elem elem, double value) {
 ref node_in(const struct node *n, uint32_t i) {
     if (i >= n->proto->n_input || !*n->proto->input[i]) return (ref){0};
     const uint32_t *index = map_get_str(&n->im->names, n->proto->input[i]);
-    check(index && *index);
+    check(index);
     return (ref){*index};
 }
 
@@ -84,7 +84,8 @@ void node_out(struct node *n, uint32_t i, ref r) {
     *map_get_str(&im->names, name) = r.i;
     struct item *item = item_get(im, r);
     if (!item->name) item->name = name;
-    if (item->kind == ITEM_VALUE && item->value.i >= n->first_value)
+    bool of_the_model = !im->depth; /* names of bodies may come again outside of them */
+    if (of_the_model && item->kind == ITEM_VALUE && item->value.i >= n->first_value)
         module_rename_value(im->m, item->value, name);
 }
 

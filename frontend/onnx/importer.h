@@ -52,7 +52,10 @@ struct importer {
     const struct map *needed; /* names of values that the outputs need */
     int64_t opset;            /* of the default domain */
     VEC(struct item) items;
-    struct map names; /* of all values in the file: index into items, 0 while not defined */
+    struct map names; /* of all values of the graph: index into items, 0 while not defined or left out */
+    const struct function_call *call; /* scope.h: of the function that the graph belongs to; NULL: none */
+    uint32_t depth;                   /* of graphs within graphs */
+    uint64_t body_nodes;              /* imported from such graphs so far */
     VEC(struct unsupported) unsupported;
     struct map unsupported_map;
 };
@@ -148,6 +151,11 @@ enum fold { FOLD_NO, FOLD_DONE, FOLD_FAILED };
  * results. */
 enum fold fold_op(struct node *n, enum op_kind kind, const ref *operands, uint32_t count,
                   const struct attr *attrs, uint32_t attr_count, ref *out, uint32_t out_count);
+
+/* -- graphs (inputs.c, import.c) -- */
+struct graph_order;
+MUST_USE enum status import_initializers(struct importer *im, const struct graph_order *order);
+void import_nodes(struct importer *im, const struct graph_order *order); /* failures leave broken items */
 
 /* -- the table (import.c) -- */
 typedef enum status onnx_handler(struct node *n);

@@ -251,31 +251,49 @@ static enum status add_input(struct importer *im, const struct sizes *sizes,
     return STATUS_OK;
 }
 
-static enum status add_initializer(struct importer *im, const Onnx__TensorProto *proto,
-                                   const struct graph_order *order) {
-    const char *name = onnx_text(proto->name);
-    struct str what = {0};
-    struct tensor tensor;
-    bool needed = map_get_str(&order->needed, name) != NULL;
-    str_printf(&what, "initializer '%s'", name);
-    /* One that nobody needs is not read, but stays no input. */
-    enum status status =
-        needed ? onnx_tensor_read(im->model, proto, what.text, im->diag, &tensor) : STATUS_OK;
-    if (!needed) tensor = tensor_new(ELEM_u8, 1, (const int64_t[]){0});
-    str_free(&what);
-    TRY(status);
+static void add_constant(struct importer *im, const char *name, struct tensor tensor) {
     ref r = ref_of_tensor(im, tensor);
     item_get(im, r)->name = name;
     *map_put_str(&im->names, name, NULL) = r.i;
+}
+
+/* The values of one that nobody needs are not read, but it stays no input. */
+static enum status add_initializer(struct importer *im, const char *name, const Onnx__TensorProto *dense,
+                                   const Onnx__SparseTensorProto *sparse, const struct graph_order *order) {
+    struct str what = {0};
+    struct tensor tensor = {0};
+    enum status status = STATUS_OK;
+    str_printf(&what, "%sinitializer '%s'", sparse ? "sparse " : "", name);
+    if (!map_get_str(&order->needed, name))
+        tensor = tensor_new(ELEM_u8, 1, (const int64_t[]){0});
+    else if (sparse)
+        status = onnx_sparse_read(im->model, sparse, what.text, im->diag, &tensor);
+    else
+        status = onnx_tensor_read(im->model, dense, what.text, im->diag, &tensor);
+    str_free(&what);
+    TRY(status);
+    add_constant(im, name, tensor);
     return STATUS_OK;
+}
+
+enum status import_initializers(struct importer *im, const struct graph_order *order) {
+    const Onnx__GraphProto *graph = im->graph;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        if (add_initializer(im, onnx_text(graph->initializer[i]->name), graph->initializer[i], NULL, order) !=
+            STATUS_OK)
+            status = STATUS_FAILED;
+    for (size_t i = 0; i < graph->n_sparse_initializer; i++) {
+        const Onnx__SparseTensorProto *sparse = graph->sparse_initializer[i];
+        if (add_initializer(im, onnx_sparse_name(sparse), NULL, sparse, order) != STATUS_OK)
+            status = STATUS_FAILED;
+    }
+    return status;
 }
 
 enum status import_inputs(struct importer *im, const struct graph_order *order) {
     struct sizes sizes = {0};
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < im->graph->n_initializer; i++)
-        if (add_initializer(im, im->graph->initializer[i], order) != STATUS_OK) status = STATUS_FAILED;
-    if (im->graph->n_sparse_initializer) status = fail(im, "sparse initializers are not supported");
+    enum status status = import_initializers(im, order);
     if (read_options(im, &sizes) != STATUS_OK) status = STATUS_FAILED;
     for (size_t i = 0; status == STATUS_OK && i < im->graph->n_input; i++)
         if (!is_initializer(im, onnx_text(im->graph->input[i]->name)))

@@ -285,3 +285,58 @@ enum status onnx_tensor_read(struct onnx_model *model, const Onnx__TensorProto *
     *out = clean;
     return STATUS_OK;
 }
+
+/* -- sparse values: where they are, counted row by row, or by an index for each dimension -- */
+
+static bool sparse_place(const struct tensor *indices, int64_t i, const struct tensor *dense,
+                         int64_t *place) {
+    bool flat = indices->rank == 1;
+    int64_t count = tensor_count(dense);
+    *place = 0;
+    for (uint32_t k = 0; k < (flat ? 1 : dense->rank); k++) {
+        int64_t at = tensor_get_i64(indices, flat ? i : i * dense->rank + k),
+                extent = flat ? count : dense->dim[k];
+        if (at < 0 || at >= extent) return false;
+        *place = *place * extent + at;
+    }
+    return true;
+}
+
+static enum status spread_values(const struct onnx_model *model, const struct tensor *values,
+                                 const struct tensor *indices, const char *what, struct diag *diag,
+                                 struct tensor *out) {
+    size_t width = elem_bytes(out->elem);
+    int64_t count = tensor_count(values), place;
+    bool flat = indices->rank == 1, by_axes = indices->rank == 2 && indices->dim[1] == out->rank;
+    if (values->rank != 1 || indices->elem != ELEM_i64 || (!flat && !by_axes) || indices->dim[0] != count)
+        return diag_error(diag, model->loc, "%s has values and indices that do not fit together", what);
+    for (int64_t i = 0; i < count; i++) {
+        if (!sparse_place(indices, i, out, &place))
+            return diag_error(diag, model->loc, "%s has an index outside of its shape", what);
+        memcpy((char *)out->data + (size_t)place * width, (const char *)values->data + (size_t)i * width,
+               width);
+    }
+    return STATUS_OK;
+}
+
+enum status onnx_sparse_read(struct onnx_model *model, const Onnx__SparseTensorProto *proto, const char *what,
+                             struct diag *diag, struct tensor *out) {
+    struct tensor values = {0}, indices = {0};
+    int64_t dim[MAX_RANK];
+    if (!proto->values || !proto->indices)
+        return diag_error(diag, model->loc, "%s has no values or no indices", what);
+    TRY(onnx_tensor_read(model, proto->values, what, diag, &values));
+    enum status status = onnx_tensor_read(model, proto->indices, what, diag, &indices);
+    for (size_t i = 0; i < proto->n_dims && i < MAX_RANK; i++) dim[i] = proto->dims[i];
+    if (status == STATUS_OK &&
+        (proto->n_dims > MAX_RANK || !tensor_shape_ok(values.elem, (uint32_t)proto->n_dims, dim)))
+        status = diag_error(diag, model->loc, "%s has a shape that is negative or too large", what);
+    if (status == STATUS_OK) {
+        *out = tensor_new(values.elem, (uint32_t)proto->n_dims, dim);
+        status = spread_values(model, &values, &indices, what, diag, out);
+        if (status != STATUS_OK) tensor_free(out);
+    }
+    tensor_free(&values);
+    tensor_free(&indices);
+    return status;
+}

@@ -33,9 +33,17 @@ MUST_USE enum status onnx_tensor_read(struct onnx_model *model, const Onnx__Tens
 enum elem onnx_elem(int32_t data_type);
 const char *onnx_elem_text(int32_t data_type, char out[16]); /* for diagnostics: "string", "data type 99" */
 
+/* The same of a SparseTensorProto, with its zeros. */
+MUST_USE enum status onnx_sparse_read(struct onnx_model *model, const Onnx__SparseTensorProto *proto,
+                                      const char *what, struct diag *diag, struct tensor *out);
+
 /* Protobuf leaves out empty text: NULL becomes "". */
 static inline const char *onnx_text(const char *text) {
     return text ? text : "";
+}
+/* A sparse tensor has the name of its values. */
+static inline const char *onnx_sparse_name(const Onnx__SparseTensorProto *proto) {
+    return proto->values ? onnx_text(proto->values->name) : "";
 }
 
 #endif

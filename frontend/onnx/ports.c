@@ -7,6 +7,8 @@
 static bool is_initializer(const Onnx__GraphProto *graph, const char *name) {
     for (size_t i = 0; i < graph->n_initializer; i++)
         if (!strcmp(onnx_text(graph->initializer[i]->name), name)) return true;
+    for (size_t i = 0; i < graph->n_sparse_initializer; i++)
+        if (!strcmp(onnx_sparse_name(graph->sparse_initializer[i]), name)) return true;
     return false;
 }
 

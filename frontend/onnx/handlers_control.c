@@ -1,0 +1,235 @@
+/* Control flow that is known at import: a branch is chosen, a loop is unrolled. */
+#include "frontend/onnx/scope.h"
+
+#include <string.h>
+
+enum { MOST_ITERATIONS = 4096 };
+
+static const Onnx__GraphProto *graph_attr(struct node *n, const char *name) {
+    const Onnx__AttributeProto *a = node_attr(n, name);
+    if (a && a->g) return a->g;
+    (void)node_error(n, "attribute '%s' is not a graph", name);
+    return NULL;
+}
+
+/* A constant truth value; unsupported when it depends on data. */
+static enum status known_truth(struct node *n, ref condition, const char *what, bool *out) {
+    const struct tensor *t = ref_constant(n->im, condition);
+    if (!t) return unsupported(n, "%s whose %s depends on data", n->proto->op_type, what);
+    if (tensor_count(t) != 1)
+        return node_error(n, "its %s has %lld elements", what, (long long)tensor_count(t));
+    *out = tensor_get_i64(t, 0) != 0;
+    return STATUS_OK;
+}
+
+/* -- If -- */
+static enum status import_branch(struct node *n, const Onnx__GraphProto *graph, ref *out) {
+    if (graph->n_input) return node_error(n, "a branch has inputs");
+    if (graph->n_output < n->proto->n_output)
+        return node_error(n, "it has %zu outputs, a branch %zu", n->proto->n_output, graph->n_output);
+    return import_body(n, &(struct body){.graph = graph, .opset = n->opset}, out);
+}
+
+static bool same_type(const struct importer *im, ref a, ref b) {
+    if (item_get(im, a)->kind == ITEM_SHAPE || item_get(im, b)->kind == ITEM_SHAPE) return false;
+    bool same = ref_elem(im, a) == ref_elem(im, b) && ref_rank(im, a) == ref_rank(im, b);
+    for (uint32_t i = 0; same && i < ref_rank(im, a); i++)
+        same = dim_same(ref_dim(im, a, i), ref_dim(im, b, i));
+    return same;
+}
+
+/* Both branches, and for each result the one that the condition says: nothing that is imported has effects.
+ */
+static enum status choose_at_run(struct node *n, ref condition, const ref *yes, const ref *no) {
+    if (ref_rank(n->im, condition))
+        condition = emit1_with(n, OP_reshape, condition, node_attr_dims(n, ATTR_shape, NULL, 0));
+    for (uint32_t i = 0; i < n->proto->n_output; i++) {
+        if (!same_type(n->im, yes[i], no[i]))
+            return unsupported(n, "If whose condition depends on data, with branches of unlike types");
+        ref y = emit3(n, OP_where, condition, yes[i], no[i]);
+        if (ref_none(y)) return STATUS_FAILED;
+        node_out(n, i, y);
+    }
+    return STATUS_OK;
+}
+
+enum status import_if(struct node *n) {
+    const Onnx__GraphProto *branch[2] = {graph_attr(n, "else_branch"), graph_attr(n, "then_branch")};
+    if (n->failed) return STATUS_FAILED;
+    ref condition = node_in(n, 0), *out[2];
+    for (int i = 0; i < 2; i++) out[i] = arena_array(&n->im->m->arena, ref, branch[i]->n_output + 1);
+    if (ref_constant(n->im, condition)) {
+        bool truth;
+        TRY(known_truth(n, condition, "condition", &truth));
+        TRY(import_branch(n, branch[truth], out[truth]));
+        for (uint32_t i = 0; i < n->proto->n_output; i++) node_out(n, i, out[truth][i]);
+        return STATUS_OK;
+    }
+    if (item_get(n->im, condition)->kind == ITEM_SHAPE)
+        return unsupported(
+            n, "If whose condition depends on a dimension without a size (fix it by --shape or --dim)");
+    for (int i = 0; i < 2; i++) TRY(import_branch(n, branch[i], out[i]));
+    return choose_at_run(n, condition, out[1], out[0]);
+}
+
+/* -- loops -- */
+struct unrolling {
+    const Onnx__GraphProto *body;
+    uint32_t states, scans; /* outputs that go on, and those that are collected */
+    ref *in, *out;          /* of the body */
+    ref *state;
+    ref *pieces; /* of scan s in iteration i: [s * MOST_ITERATIONS + i] */
+    uint32_t done;
+};
+
+static struct unrolling unroll(struct node *n, const Onnx__GraphProto *body, uint32_t states,
+                               uint32_t scans) {
+    struct arena *arena = &n->im->m->arena;
+    return (struct unrolling){.body = body,
+                              .states = states,
+                              .scans = scans,
+                              .in = arena_array(arena, ref, body->n_input + 1),
+                              .out = arena_array(arena, ref, body->n_output + 1),
+                              .state = arena_array(arena, ref, states + 1),
+                              .pieces = arena_array(arena, ref, (size_t)scans * MOST_ITERATIONS + 1)};
+}
+
+/* One iteration; `skip` outputs of the body stand before the states. */
+static enum status iterate(struct node *n, struct unrolling *u, uint32_t skip) {
+    struct body body = {
+        .graph = u->body, .inputs = u->in, .input_count = (uint32_t)u->body->n_input, .opset = n->opset};
+    TRY(import_body(n, &body, u->out));
+    for (uint32_t i = 0; i < u->states; i++) u->state[i] = u->out[skip + i];
+    for (uint32_t i = 0; i < u->scans; i++)
+        u->pieces[i * MOST_ITERATIONS + u->done] = u->out[skip + u->states + i];
+    u->done++;
+    return STATUS_OK;
+}
+
+/* The pieces of a scan, stacked along a new axis. */
+static ref stacked(struct node *n, const struct unrolling *u, uint32_t scan, int64_t axis, bool backwards) {
+    ref *piece = &u->pieces[scan * MOST_ITERATIONS], *all = arena_array(&n->im->m->arena, ref, u->done);
+    for (uint32_t i = 0; i < u->done; i++) {
+        ref one = piece[backwards ? u->done - 1 - i : i];
+        all[i] = emit1_with(n, OP_unsqueeze, one, node_attr_ints(n, ATTR_axes, &axis, 1));
+        if (ref_none(all[i])) return all[i];
+    }
+    return emit_op(n, OP_concat, all, u->done, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
+}
+
+static enum status finish(struct node *n, const struct unrolling *u, const int64_t *axes,
+                          const bool *backwards) {
+    for (uint32_t i = 0; i < u->states; i++) node_out(n, i, u->state[i]);
+    for (uint32_t i = 0; i < u->scans; i++) {
+        if (!node_wants(n, u->states + i)) continue;
+        if (!u->done) return unsupported(n, "%s that collects results of no iteration", n->proto->op_type);
+        ref all = stacked(n, u, i, axes ? axes[i] : 0, backwards && backwards[i]);
+        if (ref_none(all)) return STATUS_FAILED;
+        node_out(n, u->states + i, all);
+    }
+    return STATUS_OK;
+}
+
+/* Loop(trip count?, condition?, states…): the body takes the iteration, the condition and the states, and
+ * gives the condition, the states and what is collected. */
+enum status import_loop(struct node *n) {
+    const Onnx__GraphProto *body = graph_attr(n, "body");
+    ref count = node_in(n, 0), condition = node_in(n, 1);
+    uint32_t states = n->proto->n_input > 2 ? (uint32_t)n->proto->n_input - 2 : 0;
+    int64_t trips = INT64_MAX;
+    bool go_on = true;
+    if (!body) return STATUS_FAILED;
+    if (body->n_input != states + 2 || body->n_output < states + 1 || n->proto->n_output > body->n_output - 1)
+        return node_error(n, "its body has %zu inputs and %zu outputs for %u states", body->n_input,
+                          body->n_output, states);
+    if (!ref_none(count) && !ref_constant(n->im, count))
+        return unsupported(n, "Loop whose trip count is not a constant");
+    if (!ref_none(count)) trips = tensor_get_i64(ref_constant(n->im, count), 0);
+    if (!ref_none(condition)) TRY(known_truth(n, condition, "condition", &go_on));
+    struct unrolling u = unroll(n, body, states, (uint32_t)body->n_output - 1 - states);
+    for (uint32_t i = 0; i < states; i++) u.state[i] = node_in(n, 2 + i);
+    for (int64_t i = 0; i < trips && go_on; i++) {
+        if (i == MOST_ITERATIONS) return unsupported(n, "Loop of more than %d iterations", MOST_ITERATIONS);
+        u.in[0] = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, i));
+        u.in[1] = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_bool, 1));
+        memcpy(u.in + 2, u.state, states * sizeof *u.state);
+        TRY(iterate(n, &u, 1));
+        TRY(known_truth(n, u.out[0], "condition", &go_on));
+    }
+    return finish(n, &u, NULL, NULL);
+}
+
+/* -- Scan -- */
+struct scan_list { /* axes and directions of the scanned inputs, or of the outputs */
+    int64_t axis[64];
+    bool backwards[64];
+};
+
+static enum status read_scan_list(struct node *n, const char *axes_name, const char *directions_name,
+                                  uint32_t count, struct scan_list *out) {
+    struct ints axes = node_ints(n, axes_name), directions = node_ints(n, directions_name);
+    if (count > COUNT_OF(out->axis) || (axes.given && axes.count != count) ||
+        (directions.given && directions.count != count))
+        return node_error(n, "%u axes and %u directions for %u scans", axes.count, directions.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        out->axis[i] = axes.given ? axes.at[i] : 0;
+        out->backwards[i] = directions.given && directions.at[i];
+    }
+    return STATUS_OK;
+}
+
+/* Element `at` along an axis, without it. */
+static ref element(struct node *n, ref x, int64_t axis, int64_t at) {
+    int64_t end = at + 1;
+    ref piece = emit1_with(n, OP_slice, x, node_attr_ints(n, ATTR_starts, &at, 1),
+                           node_attr_ints(n, ATTR_ends, &end, 1), node_attr_ints(n, ATTR_axes, &axis, 1));
+    return emit1_with(n, OP_squeeze, piece, node_attr_ints(n, ATTR_axes, &axis, 1));
+}
+
+static enum status scan_length(struct node *n, uint32_t states, uint32_t scans, struct scan_list *list,
+                               int64_t *length) {
+    for (uint32_t i = 0; i < scans; i++) {
+        ref x = node_in(n, states + i);
+        uint32_t axis;
+        int64_t size;
+        if (ref_none(x)) return node_error(n, "input %u is missing", states + i);
+        TRY(node_axis(n, list->axis[i], ref_rank(n->im, x), &axis));
+        list->axis[i] = axis;
+        if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &size))
+            return unsupported(n, "Scan along a dimension without a size (fix it by --shape or --dim)");
+        if (i && size != *length)
+            return node_error(n, "it scans %lld and %lld elements", (long long)*length, (long long)size);
+        *length = size;
+    }
+    return STATUS_OK;
+}
+
+enum status import_scan(struct node *n) {
+    const Onnx__GraphProto *body = graph_attr(n, "body");
+    int64_t given = node_int(n, "num_scan_inputs", 0), length = 0;
+    struct scan_list in, out;
+    if (!body) return STATUS_FAILED;
+    if (given < 1 || given > (int64_t)n->proto->n_input || body->n_input != n->proto->n_input)
+        return node_error(n, "it scans %lld of %zu inputs, its body has %zu", (long long)given,
+                          n->proto->n_input, body->n_input);
+    uint32_t scans = (uint32_t)given, states = (uint32_t)n->proto->n_input - scans;
+    if (body->n_output < states || n->proto->n_output > body->n_output)
+        return node_error(n, "its body has %zu outputs for %u states", body->n_output, states);
+    TRY(read_scan_list(n, "scan_input_axes", "scan_input_directions", scans, &in));
+    TRY(read_scan_list(n, "scan_output_axes", "scan_output_directions", (uint32_t)body->n_output - states,
+                       &out));
+    TRY(scan_length(n, states, scans, &in, &length));
+    if (length > MOST_ITERATIONS) return unsupported(n, "Scan of more than %d elements", MOST_ITERATIONS);
+    struct unrolling u = unroll(n, body, states, (uint32_t)body->n_output - states);
+    for (uint32_t i = 0; i < states; i++) u.state[i] = node_in(n, i);
+    for (int64_t t = 0; t < length; t++) {
+        memcpy(u.in, u.state, states * sizeof *u.state);
+        for (uint32_t i = 0; i < scans; i++) {
+            u.in[states + i] =
+                element(n, node_in(n, states + i), in.axis[i], in.backwards[i] ? length - 1 - t : t);
+            if (ref_none(u.in[states + i])) return STATUS_FAILED;
+        }
+        TRY(iterate(n, &u, 0));
+    }
+    return finish(n, &u, out.axis, out.backwards);
+}
