@@ -51,11 +51,34 @@ static bool is_list(const struct node *n, ref scale) {
     return !dim_is_const(&n->im->m->types, ref_dim(n->im, scale, 0), &count) || count != 1;
 }
 
-/* The axis of scales that are not one number; blocks along it are not supported. */
-static enum status quant_axis(struct node *n, ref x, ref scale, uint32_t *axis) {
-    int64_t given = node_int(n, "axis", 1);
+/* Each scale, or zero point, of a block along `axis` once for each of its elements. */
+static enum status spread_blocks(struct node *n, ref x, uint32_t axis, int64_t block, ref *r) {
+    int64_t extent, blocks;
+    if (ref_none(*r)) return STATUS_OK;
+    if (ref_rank(n->im, *r) != ref_rank(n->im, x))
+        return node_error(n, "scales of rank %u for rank %u", ref_rank(n->im, *r), ref_rank(n->im, x));
+    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &extent) ||
+        !dim_is_const(&n->im->m->types, ref_dim(n->im, *r, axis), &blocks))
+        return unsupported(n, "%s in blocks of a dimension without a size", n->proto->op_type);
+    if (block < 1 || ceil_div(extent, block) != blocks)
+        return node_error(n, "%" PRId64 " elements in blocks of %" PRId64 " have not %" PRId64 " scales",
+                          extent, block, blocks);
+    struct tensor at = tensor_new(ELEM_i64, 1, &extent);
+    for (int64_t i = 0; i < extent; i++) tensor_set_i64(&at, i, i / block);
+    *r = emit2_with(n, OP_gather, *r, ref_of_tensor(n->im, at), attr_int(ATTR_axis, axis));
+    return ref_none(*r) ? STATUS_FAILED : STATUS_OK;
+}
+
+/* The axis of scales that are not one number, and scales and zero points in blocks spread along it. */
+static enum status quant_axis(struct node *n, ref x, ref *scale_ref, ref *zero, uint32_t *axis) {
+    int64_t given = node_int(n, "axis", 1), block = node_int(n, "block_size", 0);
+    ref scale = *scale_ref;
     *axis = 0;
-    if (node_int(n, "block_size", 0)) return unsupported(n, "%s in blocks", n->proto->op_type);
+    if (block) {
+        TRY(node_axis(n, given, ref_rank(n->im, x), axis));
+        TRY(spread_blocks(n, x, *axis, block, scale_ref));
+        return spread_blocks(n, x, *axis, block, zero);
+    }
     if (ref_rank(n->im, scale) > 1) return node_error(n, "the scale has rank %u", ref_rank(n->im, scale));
     if (!is_list(n, scale) && ref_rank(n->im, scale) <= ref_rank(n->im, x)) return STATUS_OK;
     return node_axis(n, given, ref_rank(n->im, x), axis);
@@ -139,7 +162,7 @@ enum status import_quantize_linear(struct node *n) {
     int64_t type = node_int(n, "output_dtype", 0);
     (void)node_int(n, "saturate", 1); /* of float8 only */
     (void)node_int(n, "precision", 0);
-    TRY(quant_axis(n, x, scale, &axis));
+    TRY(quant_axis(n, x, &scale, &zero, &axis));
     enum elem elem = !ref_none(zero) ? ref_elem(n->im, zero) : type ? onnx_elem((int32_t)type) : ELEM_u8;
     if (!is_quantized(elem)) return unsupported(n, "QuantizeLinear to another type than u8, i8, u16, i16");
     struct quant q;
@@ -154,7 +177,7 @@ enum status import_quantize_linear(struct node *n) {
 enum status import_dequantize_linear(struct node *n) {
     ref x = node_in(n, 0), scale = node_in(n, 1), zero = node_in(n, 2);
     uint32_t axis, rank = ref_rank(n->im, x);
-    TRY(quant_axis(n, x, scale, &axis));
+    TRY(quant_axis(n, x, &scale, &zero, &axis));
     if (!elem_is_int(ref_elem(n->im, x))) return unsupported(n, "DequantizeLinear of floats");
     value_id integers = activation_of(n, x, scale, zero);
     if (!integers.i) integers = weight_of(n, x, scale, zero, axis);
