@@ -54,6 +54,11 @@ def answers(file):
     return found.hexdigest()[:16]
 
 
+def is_bounded(task, name):
+    """Whether a row is required to be good, or stands beside one that is."""
+    return any(task == bound.task and name in (bound.recipe, bound.baseline) for bound in accuracy_recipes.BOUNDS)
+
+
 class Measurer:
     """Measures recipes with few samples or all; rows that other sources made stand if `keep`."""
 
@@ -173,7 +178,7 @@ class Measurer:
         if not result:
             return None
         result |= {"task": task, "name": recipe.name, "method": recipe.method, "choice": choice.what, "tried": tried}
-        if not self.small and "harder" in accuracy_data.COUNTS[task][0]:
+        if not self.small and "harder" in accuracy_data.COUNTS[task][0] and is_bounded(task, recipe.name):
             result["harder"] = self.score(task, choice, "harder")
         if not self.small and "prune-channels" in choice.passes:
             result["speed"] = self.speed(task, self.stem(task, choice))

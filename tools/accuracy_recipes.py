@@ -119,14 +119,20 @@ def heads(ratio):
 
 def int4():
     """The embedding tables are most of the file and no contraction: nothing can be solved for there."""
-    stored = {"weights": "int4", "activations": "none", "group": 32}
     tables = "embeddings.*"
-    apart = [quantize(**stored, except_=tables), quantize(weights="int8", activations="none", only=tables)]
+
+    def stored(group, **given):
+        return quantize(weights="int4", activations="none", group=group, **given)
+
+    def apart(group):
+        return ", ".join((READ, stored(group, except_=tables), quantize(weights="int8", activations="none", only=tables)))
+
     choices = [
-        Choice("everywhere", f"{READ}, {quantize(**stored)}"),
-        Choice("tables int8", f"{READ}, {', '.join(apart)}"),
+        Choice("groups of 32", f"{READ}, {stored(32)}"),
+        Choice("groups of 32, tables int8", apart(32)),
+        Choice("groups of 16, tables int8", apart(16)),
     ]
-    return Recipe("int4 weights, groups of 32", "int4 weights", choices)
+    return Recipe("int4 weights", "int4 weights", choices)
 
 
 def mixed(ratios):
@@ -191,7 +197,7 @@ BOUNDS = [
     Bound("retrieval", "50% unstructured, obs", 1.5, None, "50% unstructured, magnitude"),
     Bound("retrieval", "70% unstructured, obs", 5, None, "70% unstructured, magnitude"),
     Bound("retrieval", "int8", 1),
-    Bound("retrieval", "int4 weights, groups of 32", 1.5),
+    Bound("retrieval", "int4 weights", 1.5),
     Bound("retrieval", "2:4, obs", 3, None, "2:4, magnitude"),
 ]
 

@@ -1,7 +1,9 @@
 """Line charts as SVG, with nothing but text."""
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 64, 236, 40, 52
-COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8a5fbf", "#c98a1b", "#3a3a3a", "#0f9d9d", "#9c5a3c")
+COLOURS = (
+    "#1b6ca8", "#d1495b", "#2e8b57", "#8a5fbf", "#c98a1b", "#3a3a3a", "#0f9d9d", "#9c5a3c", "#e377c2", "#7f8c1f", "#5b7fd9",
+)  # fmt: skip
 
 
 def escape(text):
