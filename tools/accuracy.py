@@ -6,6 +6,7 @@ sources of the passes and the interpreter made is made anew, but with --keep.
 """
 
 import argparse
+import os
 
 from tools import accuracy_measure, accuracy_page, accuracy_recipes
 
@@ -21,6 +22,8 @@ def parse():
 
 def main():
     arguments = parse()
+    # Seconds are those of one thread.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     measurer = accuracy_measure.Measurer(arguments.small, arguments.keep, arguments.known)
     known = accuracy_measure.Measurer(arguments.small, only_known=True)
     results = []

@@ -55,8 +55,8 @@ def answers(file):
 
 
 def is_bounded(task, name):
-    """Whether a row is required to be good, or stands beside one that is."""
-    return any(task == bound.task and name in (bound.recipe, bound.baseline) for bound in accuracy_recipes.BOUNDS)
+    """Whether a row is required to be good."""
+    return any(task == bound.task and name == bound.recipe for bound in accuracy_recipes.BOUNDS)
 
 
 class Measurer:
@@ -141,20 +141,20 @@ class Measurer:
         file.write_text(json.dumps(result, indent=1))
         return result
 
-    def score(self, task, choice, split):
-        """What `make` gives, with "count" and "metrics" on a split."""
+    def score(self, task, choice, split, most=0):
+        """What `make` gives, with "count" and "metrics" on a split, or on its first `most` samples."""
         made = self.make(task, choice)
         if not made:
             return None
         stem, data = self.stem(task, choice), accuracy_data.path(task, split, self.small)
-        file = stem.with_suffix(f".{split}.{answers(data)}.json")
+        file = stem.with_suffix(f".{split}{most or ''}.{answers(data)}.json")
         scored = self.known(file)
         if not scored or scored["commit"] != made["commit"]:
             if self.only_known:
                 return None
             options = accuracy_recipes.TASKS[task].labels
             command = [adze.PROGRAM, "eval", f"{stem}.adz", f"--against={self.original(task)}.adz", f"--data={data}", "--json"]
-            command += options
+            command += [*options, f"--samples={most}"] if most else options
             scored = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
             scored |= {"sources": made["sources"], "commit": made["commit"]}
             file.write_text(json.dumps(scored, indent=1))
@@ -174,7 +174,7 @@ class Measurer:
     def measure(self, task, recipe):
         """A row of the page, or None where nothing is known and nothing may be measured."""
         choice, tried = self.choose(task, recipe)
-        result = self.score(task, choice, "final")
+        result = self.score(task, choice, "final", 0 if self.small else recipe.samples)
         if not result:
             return None
         result |= {"task": task, "name": recipe.name, "method": recipe.method, "choice": choice.what, "tried": tried}

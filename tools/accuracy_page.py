@@ -53,13 +53,13 @@ def required(results):
 def table(task, results):
     """A row for each recipe of a task."""
     about, harder = accuracy_recipes.TASKS[task], any("harder" in r for r in results)
-    names = ["recipe", "score, %", "change, points (95%)", *(f"change of {name}" for name in about.besides), "agreement, %"]
+    names = ["recipe", "samples", "score, %", "change, points (95%)", *(f"change of {name}" for name in about.besides), "agreement, %"]
     if harder:
         names += ["harder: score, %", "change, points (95%)"]
     lines = head([*names, "file", "speedup", "pass, s", "peak, MiB", "commit"])
     for r in results:
         cells = [r["name"] + (f" ({r['choice']})" if r["choice"] else "")]
-        cells += [f"{100 * metric(r)['score']['mean']:.2f}", points(metric(r)["change"])]
+        cells += [r["count"], f"{100 * metric(r)['score']['mean']:.2f}", points(metric(r)["change"])]
         cells += [points(r["metrics"][name]["change"]) for name in about.besides]
         cells.append(f"{100 * r['metrics']['agreement']['score']['mean']:.1f}")
         if harder:
@@ -101,7 +101,7 @@ def curve(task, results):
 
 
 def samples(task, results):
-    about, first = accuracy_recipes.TASKS[task], results[0]
+    about, first = accuracy_recipes.TASKS[task], max(results, key=lambda r: r["count"])
     text = f"{about.model}, {about.metric}: the original scores {100 * metric(first)['original']['mean']:.2f}% of {first['count']} samples"
     harder = next((r["harder"] for r in results if r.get("harder")), None)
     if harder:
@@ -142,7 +142,7 @@ def write(results, timings):
         "compiler's that a row was measured with.", "",
         "Baselines are tuned with no less care than what they stand beside: of magnitude and Wanda the row shows the "
         "distribution of the zeros over the layers that does best on the selection split (tables *chosen*), of OBS up to 60% the "
-        "uniform one, and the better of uniform and by sensitivity above. Channels go from the groups evenly or in one ranking of "
+        "uniform one, above that by sensitivity, as the pass comes, or the better of the two. Channels go from the groups evenly or in one ranking of "
         "all, whichever does better there; those by magnitude do without solving again.", "",
         f"Machine: {machine()[0]} ({machine()[1]}). Command: `./dev accuracy`.", "", "## What is required", "", *required(results), "",
     ]  # fmt: skip

@@ -22,6 +22,7 @@ class Recipe(typing.NamedTuple):
     name: str
     method: str
     choices: list
+    samples: int = 0  # of the final split, the first so many; 0: all
 
 
 class Task(typing.NamedTuple):
@@ -32,6 +33,9 @@ class Task(typing.NamedTuple):
     besides: tuple = ()  # further metrics of which the change is shown
     first: str = ""  # the first layer, which some baselines leave alone
     judge: str = ""  # the metric that choices are compared by, where the first one is too coarse on so few samples
+
+    distributions: tuple = ("uniform", "sensitivity", "global")  # that baselines may take
+    of_obs: tuple = ("sensitivity",)  # that OBS may take above 60%
 
     @property
     def chosen_by(self):
@@ -75,21 +79,23 @@ def percent(ratio):
     return f"{round(100 * ratio)}%"
 
 
-def spread(method, ratio, ways):
+def spread(method, ratio, ways, samples=0):
     """One method at one ratio; the choice is how the zeros are distributed over the layers."""
     choices = [Choice(what, f"{READ}, {sparsify(method=method, ratio=ratio, **way)}") for what, way in ways]
-    return Recipe(f"{percent(ratio)} unstructured, {method}", f"unstructured, {method}", choices)
+    return Recipe(f"{percent(ratio)} unstructured, {method}", f"unstructured, {method}", choices, samples)
 
 
-def unstructured(task, ratios, methods=("obs", "magnitude")):
-    """OBS with the two distributions that it may take by itself, baselines with whichever does best."""
-    ways = [(name, {"distribution": name}) for name in ("uniform", "sensitivity", "global")]
-    if TASKS[task].first:
-        ways.append(("uniform, first layer dense", {"distribution": "uniform", "except_": TASKS[task].first}))
+def unstructured(task, ratios, methods=("obs", "magnitude"), samples=0):
+    """OBS as it comes and by the other distribution, baselines with whichever does best; `samples`: of baselines."""
+    about = TASKS[task]
+    ways = {name: {"distribution": name} for name in about.distributions}
+    if about.first:
+        ways["uniform, first layer dense"] = {"distribution": "uniform", "except_": about.first}
     rows = []
     for ratio in ratios:
-        of_obs = ways[:1] if ratio <= 0.6 else ways[:2]
-        rows += [spread(method, ratio, of_obs if method == "obs" else ways) for method in methods]
+        own = ("uniform",) if ratio <= 0.6 else about.of_obs
+        rows.append(spread("obs", ratio, [(name, {"distribution": name}) for name in own]))
+        rows += [spread(method, ratio, list(ways.items()), samples) for method in methods if method != "obs"]
     return rows
 
 
@@ -143,7 +149,7 @@ def mixed(ratios):
         ways = ("uniform", "global") if ratio else ("",)
         first = [[prune(ratio, distribution=way, exclude=OTHERS)] if ratio else [] for way in ways]
         choices = [Choice(way, ", ".join((READ, *passes, attention, "quantize"))) for way, passes in zip(ways, first)]
-        rows.append(Recipe(f"{percent(ratio)} of the convs' channels, attention 50% unstructured, int8", "mixed", choices))
+        rows.append(Recipe(f"{percent(ratio)} of the convs' channels, attention 50% unstructured, int8", "mixed", choices, 1000))
     return rows
 
 
@@ -154,11 +160,11 @@ NUMBERS = [
 ]
 
 TASKS = {
-    "glyph": Task("glyph.adz", [], "top1", [], first="stem"),
+    "glyph": Task("glyph.adz", [], "top1", [], first="stem", of_obs=("uniform", "sensitivity")),
     "direction": Task("ppocr_cls.onnx", ["--shape=x=1,3,48,192"], "top1", [], first="conv1_weights*"),
     "filetype": Task("magika.onnx", ["--shape=bytes=1,2048"], "top1", []),
     "ocr": Task("ppocr_rec.onnx", ["--shape=x=1,3,48,320"], "exact", ["--strip=5710,6624"], first="conv2d_10.w_0*"),
-    "retrieval": Task("minilm.adz", ["--dim=batch=1"], "recall@1", [], besides=("mrr",), judge="original_cosine"),
+    "retrieval": Task("minilm.adz", ["--dim=batch=1"], "recall@1", [], besides=("mrr",), judge="original_cosine", distributions=("uniform", "global")),
 }
 
 RECIPES = {
@@ -170,7 +176,7 @@ RECIPES = {
     ],
     "direction": [*NUMBERS, *unstructured("direction", (0.5,)), *channels((0.3,))],
     "filetype": [*NUMBERS, *unstructured("filetype", (0.5,))],
-    "ocr": [*NUMBERS, *unstructured("ocr", (0.3,)), *mixed((0, 0.1, 0.2, 0.3))],
+    "ocr": [*NUMBERS, *unstructured("ocr", (0.3,), samples=1000), *mixed((0, 0.1, 0.2, 0.3))],
     "retrieval": [
         *NUMBERS,
         int4(),
