@@ -1,5 +1,6 @@
 """Arrays beside protected pages: reading or writing past the guarded end of one is a fault at once."""
 
+import concurrent.futures
 import ctypes
 import mmap
 
@@ -38,3 +39,23 @@ def copy(array, at_end=True):
     first = result.ctypes.data // PAGE * PAGE
     _protect(first, max(PAGE, -(-(result.ctypes.data + result.nbytes - first) // PAGE) * PAGE), READ)
     return result
+
+
+def run(model, feeds, at_end):
+    """Outputs by name of a compiled model that runs on guarded arrays."""
+    frozen = {name: copy(array, at_end) for name, array in feeds.items()}
+    plan = model.plan(frozen, allocate=lambda shape, dtype: empty(shape, dtype, at_end))
+    return {name: array.copy() for name, array in plan.run().items()}
+
+
+def outputs(model, feeds):
+    """Outputs of a compiled model, by name, after checking that they depend on the inputs alone: with other inputs between,
+    with buffers that end and that begin at a protected page, and from two threads at once. Inputs cannot be written to,
+    scratch memory holds NaN patterns."""
+    first = run(model, feeds, True)
+    run(model, {name: np.ascontiguousarray(np.flip(array)) if array.ndim else array for name, array in feeds.items()}, False)
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        later = [threads.submit(run, model, feeds, at_end) for at_end in (True, False)]
+        for name, array in ((name, array) for later_run in later for name, array in later_run.result().items()):
+            assert array.tobytes() == first[name].tobytes(), f"{name}: another run on the same inputs gave other bytes"
+    return first

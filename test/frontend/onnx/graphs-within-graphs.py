@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from tools import adze, compiled
+from tools import adze, compiled, guarded
 
 node, F, I, B = helper.make_node, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64, onnx.TensorProto.BOOL
 stem = pathlib.Path(sys.argv[1])
@@ -38,7 +38,7 @@ def save(nodes, inputs, outputs, constants=(), functions=()):
 def gives(title, want, nodes, inputs, constants=(), functions=()):
     save(nodes, inputs, list(want), constants, functions)
     title = f"{title}.{next(numbers)}"  # a library of a name that is loaded already would not be loaded again
-    for got in (adze.interpret(path, inputs), compiled.Model(adze.compile_model(path, f"{stem}.{title}").library).run(**inputs)):
+    for got in (adze.interpret(path, inputs), guarded.outputs(compiled.Model(adze.compile_model(path, f"{stem}.{title}").library), inputs)):
         for name, values in want.items():
             assert got[name].shape == np.shape(values), (title, name, got[name].shape)
             assert np.allclose(got[name], values, rtol=1e-6), (title, name, got[name], values)

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from tools import adze, compiled
+from tools import adze, compiled, guarded
 
 folder, cc, cxx = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 random = np.random.default_rng(5)
@@ -55,7 +55,7 @@ def check(title, proto, feeds, want):
     subprocess.run([adze.PROGRAM, "import", path, *adze.shapes(feeds), "-o", folder / "again"], check=True)
     ways = {
         "interpreted": adze.interpret(path, feeds),
-        "compiled": compiled.Model(done.library).run(**feeds),
+        "compiled": guarded.outputs(compiled.Model(done.library), feeds),
         "by the command": run_by_command(done.library, feeds),
         "printed and read": adze.interpret(folder / "again.adz", feeds),
     }
