@@ -14,9 +14,13 @@ static double mean_diagonal(const double *a, int64_t n) {
     return n ? sum / (double)n : 0;
 }
 
-void covariance_invert(double *covariance, int64_t depth) {
+void covariance_invert(double *covariance, int64_t depth, int64_t columns) {
     size_t n = (size_t)depth;
     double *work = xmalloc(n * n * sizeof *work), mean = mean_diagonal(covariance, depth);
+    /* Few columns say little about how channels depend on each other: the less, the more each stands by
+     * itself. */
+    double per = (double)depth / (double)(columns ? columns : 1), share = 0.1 * per * per;
+    for (size_t i = 0; i < n; i++) covariance[i * n + i] *= 1 + (share < 1 ? share : 1);
     /* Dead inputs have zeros on the diagonal: the damping is all that keeps them apart from singular, and has
      * to be far below what living ones have, or large dead weights would seem to matter. */
     double damping = mean > 0 ? mean * 1e-9 : 1;

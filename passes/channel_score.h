@@ -19,8 +19,9 @@ struct channel_consumer {
     const int32_t *set_of; /* [depth]: the set within the group, -1 for others' */
 };
 
-/* Covariance [depth][depth] (changed) to its inverse, damped by as little as its factorization needs. */
-void covariance_invert(double *covariance, int64_t depth);
+/* Covariance [depth][depth] of so many columns to its inverse, in place, damped where columns are few and by
+ * what its factorization needs. */
+void covariance_invert(double *covariance, int64_t depth, int64_t columns);
 
 /* Takes `count` of `sets` sets out, cheapest first: order[i] is the i-th, loss[i] what it adds to the
  * relative losses. Returns how many went. `extra` (NULL, or by set) is a cost of their own, for groups

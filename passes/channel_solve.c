@@ -11,11 +11,12 @@ static double moment(const double *product, const double *sum_a, const double *s
     return centred ? value - sum_a[i] / n * (sum_b[k] / n) : value;
 }
 
-/* The more columns to a row of unknowns, the less the data needs help. */
+/* The more columns to a row of unknowns, the less the data needs help; with fewer than unknowns any answer
+ * would fit. */
 static double damping(const double *own, int64_t kept, int64_t columns) {
-    double trace = 0, share = 1e-2 * (double)kept / (double)columns;
+    double trace = 0, per = (double)kept / (double)columns, share = 1e-2 * per * (1 + 10 * per);
     for (int64_t i = 0; i < kept; i++) trace += own[i * kept + i];
-    share = share < 1e-6 ? 1e-6 : share > 1e-1 ? 1e-1 : share;
+    share = share < 1e-6 ? 1e-6 : share > 1 ? 1 : share;
     return trace > 0 ? trace / (double)kept * share : 1;
 }
 

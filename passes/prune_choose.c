@@ -113,7 +113,8 @@ static double output_energy(const double *w, const double *covariance, int64_t r
 }
 
 /* `covariance` [depth][depth], or NULL for the identity; a copy of it is inverted for each group. */
-static void add_consumers(struct pruner *p, const struct reader *r, const double *covariance) {
+static void add_consumers(struct pruner *p, const struct reader *r, const double *covariance,
+                          int64_t columns) {
     int64_t depth = r->columns.depth;
     size_t bytes = (size_t)(depth * depth) * sizeof(double);
     for (uint32_t g = 0; g < p->groups.groups.count; g++) {
@@ -133,7 +134,7 @@ static void add_consumers(struct pruner *p, const struct reader *r, const double
         if (covariance) {
             c->inverse = xmalloc(bytes);
             memcpy(c->inverse, covariance, bytes);
-            covariance_invert(c->inverse, depth);
+            covariance_invert(c->inverse, depth, columns);
         }
         if (--s->left == 0) rank_sets(p, g);
     }
@@ -147,7 +148,7 @@ static enum status measure(void *ctx, struct replay *replay, op_id op) {
     TRY(gram_measure(replay, &r->columns, GRAM_OWN, pass_int(p->options, "columns"), &g));
     to_covariance(&g, r->columns.bias.i != 0);
     if (p->importance == IMPORTANCE_ACTIVATION) clear_off_diagonal(g.own, g.depth);
-    add_consumers(p, r, g.own);
+    add_consumers(p, r, g.own, g.columns);
     gram_free(&g);
     return STATUS_OK;
 }
@@ -229,7 +230,7 @@ enum status prune_choose(struct pruner *p) {
         struct replay_visitor visitor = {.before = measure, .ctx = p};
         TRY(replay_run(p->m, &options, &visitor, p->diag));
     } else {
-        for (uint32_t i = 0; i < p->readers.count; i++) add_consumers(p, &p->readers.at[i], NULL);
+        for (uint32_t i = 0; i < p->readers.count; i++) add_consumers(p, &p->readers.at[i], NULL, 0);
     }
     for (uint32_t g = 0; g < p->groups.groups.count; g++) {
         if (p->quota[g].skip) continue;
