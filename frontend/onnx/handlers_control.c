@@ -144,6 +144,8 @@ enum status import_loop(struct node *n) {
                           body->n_output, states);
     if (!ref_none(count) && !ref_constant(n->im, count))
         return unsupported(n, "Loop whose trip count is not a constant");
+    if (!ref_none(count) && tensor_count(ref_constant(n->im, count)) != 1)
+        return node_error(n, "its trip count is not one number");
     if (!ref_none(count)) trips = tensor_get_i64(ref_constant(n->im, count), 0);
     if (!ref_none(condition)) TRY(known_truth(n, condition, "condition", &go_on));
     struct unrolling u = unroll(n, body, states, (uint32_t)body->n_output - 1 - states);

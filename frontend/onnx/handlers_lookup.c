@@ -210,11 +210,12 @@ static enum status scatter_rows(struct node *n, ref rows, ref updates, ref at, c
     uint32_t reduction;
     int64_t taken;
     TRY(node_word(n, "reduction", words, 0, &reduction));
-    const struct tensor *places = ref_constant(n->im, at);
-    if (!places)
+    const struct tensor *constant = ref_constant(n->im, at);
+    if (!constant)
         return unsupported(
             n, "%s whose input 1 is not a constant (if it is an input of the model, --bind makes it one)",
             n->proto->op_type);
+    const struct tensor held = *constant, *places = &held; /* items move when others are added */
     for (int64_t i = 0, count = tensor_count(places); i < count; i++)
         if (tensor_get_i64(places, i) < 0 || tensor_get_i64(places, i) >= g->rows)
             return node_error(n, "an index lies outside of input 0");
