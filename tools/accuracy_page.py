@@ -1,10 +1,20 @@
 """Writes docs/accuracy.md and its curves from what was measured."""
 
+import textwrap
+
 from tools import accuracy_data, accuracy_recipes, models, svg
 from tools.bench import machine
 
 PAGE = models.ROOT / "docs" / "accuracy.md"
 CURVES = models.ROOT / "docs" / "accuracy"
+ABOUT = """What compression costs, one shot: no fine-tuning, calibration on at most 1,024 unlabelled samples, scores on the final
+split, which no recipe was chosen on. Changes are paired: both models on the same samples, with 95% intervals. Files are the
+weights files against the f32 original's. Speedups are of one thread, batch 1, least of many runs in turns; the seconds are CPU
+time of one thread for all of `adze opt`, with its peak memory; the commit is the compiler's that a row was measured with."""
+BASELINES = """Baselines are tuned with no less care than what they stand beside: of magnitude and Wanda the row shows the
+distribution of the zeros over the layers that does best on the selection split (tables *chosen*), of OBS up to 60% the uniform
+one, above that by sensitivity, as the pass comes, or the better of the two. Channels go from the groups evenly or in one ranking
+of all, whichever does better there; those by magnitude do without solving again."""
 
 
 def points(interval):
@@ -14,6 +24,11 @@ def points(interval):
 
 def metric(result):
     return result["metrics"][accuracy_recipes.TASKS[result["task"]].metric]
+
+
+def original(result):
+    """The score of the original on the same samples, in %."""
+    return 100 * metric(result)["original"]["mean"]
 
 
 def share(result):
@@ -53,7 +68,8 @@ def required(results):
 def table(task, results):
     """A row for each recipe of a task."""
     about, harder = accuracy_recipes.TASKS[task], any("harder" in r for r in results)
-    names = ["recipe", "samples", "score, %", "change, points (95%)", *(f"change of {name}" for name in about.besides), "agreement, %"]
+    names = ["recipe", "samples", "score, %", "change, points (95%)"]
+    names += [*(f"change of {name}" for name in about.besides), "agreement, %"]
     if harder:
         names += ["harder: score, %", "change, points (95%)"]
     lines = head([*names, "file", "speedup", "pass, s", "peak, MiB", "commit"])
@@ -94,7 +110,7 @@ def curve(task, results):
     for r in results:
         lines.setdefault(r["method"], []).append((share(r), 100 * metric(r)["score"]["mean"]))
     name = accuracy_recipes.TASKS[task].metric
-    level = 100 * metric(results[0])["original"]["mean"]
+    level = original(max(results, key=lambda r: r["count"]))
     text = svg.chart(f"{task}: {name} against file size", "file, share of the f32 original", f"{name}, %", lines, level)
     CURVES.mkdir(exist_ok=True)
     (CURVES / f"{task}.svg").write_text(text)
@@ -102,11 +118,12 @@ def curve(task, results):
 
 def samples(task, results):
     about, first = accuracy_recipes.TASKS[task], max(results, key=lambda r: r["count"])
-    text = f"{about.model}, {about.metric}: the original scores {100 * metric(first)['original']['mean']:.2f}% of {first['count']} samples"
-    harder = next((r["harder"] for r in results if r.get("harder")), None)
+    text = f"{about.model}, {about.metric}: the original scores {original(first):.2f}% of {first['count']} samples"
+    harder = next((r["harder"] | {"task": task} for r in results if r.get("harder")), None)
     if harder:
-        text += f", and {100 * harder['metrics'][about.metric]['original']['mean']:.2f}% of {harder['count']} harder ones"
-    return text + f"; calibration: {accuracy_data.size(task, 'calibration')} samples, selection: {accuracy_data.size(task, 'selection')}."
+        text += f", and {original(harder):.2f}% of {harder['count']} harder ones"
+    counts = {split: accuracy_data.size(task, split) for split in ("calibration", "selection")}
+    return f"{text}; calibration: {counts['calibration']} samples, selection: {counts['selection']}."
 
 
 def smallest(results, most=1):
@@ -115,7 +132,8 @@ def smallest(results, most=1):
     if not held:
         return []
     r = min(held, key=share)
-    return [f"The smallest file that loses at most {most} point: **{r['name']}**, {share(r):.3f}x, {points(metric(r)['change'])}.", ""]
+    best = f"**{r['name']}**, {share(r):.3f}x, {points(metric(r)['change'])}"
+    return [f"The smallest file that loses at most {most} point: {best}.", ""]
 
 
 def duration(timings):
@@ -133,18 +151,9 @@ def duration(timings):
 def write(results, timings):
     """`timings`: [(task, what, result of `make`, seconds it may take)]."""
     lines = [
-        "# Accuracy", "",
-        "<!-- made by `./dev accuracy`: do not edit -->", "",
-        "What compression costs, one shot: no fine-tuning, calibration on at most 1,024 unlabelled samples, scores on the "
-        "final split, which no recipe was chosen on. Changes are paired: both models on the same samples, with 95% "
-        "intervals. Files are the weights files against the f32 original's. Speedups are of one thread, batch 1, least of many "
-        "runs in turns; the seconds are CPU time of one thread for all of `adze opt`, with its peak memory; the commit is the "
-        "compiler's that a row was measured with.", "",
-        "Baselines are tuned with no less care than what they stand beside: of magnitude and Wanda the row shows the "
-        "distribution of the zeros over the layers that does best on the selection split (tables *chosen*), of OBS up to 60% the "
-        "uniform one, above that by sensitivity, as the pass comes, or the better of the two. Channels go from the groups evenly or in one ranking of "
-        "all, whichever does better there; those by magnitude do without solving again.", "",
-        f"Machine: {machine()[0]} ({machine()[1]}). Command: `./dev accuracy`.", "", "## What is required", "", *required(results), "",
+        "# Accuracy", "", "<!-- made by `./dev accuracy`: do not edit -->", "", *textwrap.wrap(ABOUT, 128), "",
+        *textwrap.wrap(BASELINES, 128), "", f"Machine: {machine()[0]} ({machine()[1]}). Command: `./dev accuracy`.", "",
+        "## What is required", "", *required(results), "",
     ]  # fmt: skip
     for task in accuracy_recipes.TASKS:
         own = [r for r in results if r["task"] == task]

@@ -164,7 +164,10 @@ TASKS = {
     "direction": Task("ppocr_cls.onnx", ["--shape=x=1,3,48,192"], "top1", [], first="conv1_weights*"),
     "filetype": Task("magika.onnx", ["--shape=bytes=1,2048"], "top1", []),
     "ocr": Task("ppocr_rec.onnx", ["--shape=x=1,3,48,320"], "exact", ["--strip=5710,6624"], first="conv2d_10.w_0*"),
-    "retrieval": Task("minilm.adz", ["--dim=batch=1"], "recall@1", [], besides=("mrr",), judge="original_cosine", distributions=("uniform", "global")),
+    "retrieval": Task(
+        "minilm.adz", ["--dim=batch=1"], "recall@1", [], besides=("mrr",), judge="original_cosine",
+        distributions=("uniform", "global"),
+    ),
 }
 
 RECIPES = {
