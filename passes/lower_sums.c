@@ -1,4 +1,5 @@
 /* Sums of products of integers, in ops on floats that have the same bits. */
+#include "ir/decision.h"
 #include "passes/lowering.h"
 
 #include <string.h>
@@ -25,11 +26,12 @@ static value_id unscaled(struct lowering *l, value_id v, struct tensor integers)
     int32_t axis = zero ? t->quant->axis : -1;
     struct tensor one = zero ? tensor_new(ELEM_f32, zero->rank, zero->dim) : tensor_scalar_f64(ELEM_f32, 1);
     for (int64_t i = 0, n = tensor_count(&one); i < n; i++) ((float *)one.data)[i] = 1;
-    v = module_add_quantized(l->m, value_get(l->m, v)->name, integers, axis, 0, &one, zero,
-                             lowering_op(l)->loc);
+    value_id plain = module_add_quantized(l->m, value_get(l->m, v)->name, integers, axis, 0, &one, zero,
+                                          lowering_op(l)->loc);
     tensor_free(&one);
-    value_get(l->m, v)->type.sparse = sparse;
-    return v;
+    value_get(l->m, plain)->type.sparse = sparse;
+    decision_copy(l->m, v, plain);
+    return plain;
 }
 
 /* q - zero in the sum's type. */

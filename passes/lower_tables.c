@@ -1,5 +1,6 @@
 /* Look-ups in quantized tables: the integers are looked up, and their scales and zero points, and what was
  * found is decoded. Integers of 4 bits are looked up in pairs. */
+#include "ir/decision.h"
 #include "ir/encoding.h"
 #include "passes/lowering.h"
 
@@ -7,6 +8,7 @@ struct lookup {
     struct lowering *l;
     value_id indices;
     struct tensor table; /* a view: weights move when others are added */
+    value_id weight;
     const char *name;
     int64_t columns;
 };
@@ -17,6 +19,7 @@ static value_id rows_of(const struct lookup *k, const char *suffix, struct tenso
     const char *name = arena_printf(&l->m->arena, "%s%s", k->name, suffix);
     struct attr axis = attr_int(ATTR_axis, 0);
     value_id operands[] = {lowering_constant(l, name, t), k->indices};
+    if (!*suffix) decision_copy(l->m, k->weight, operands[0]);
     return build(&l->b, OP_gather, operands, 2, &axis, 1, NULL);
 }
 
@@ -101,6 +104,7 @@ value_id lower_lookup(struct lowering *l, bool *out_covered) {
     struct lookup k = {.l = l,
                        .indices = op->operand[embeds ? 0 : 1],
                        .table = tensor_view(t, 2, t->dim),
+                       .weight = table,
                        .name = value_get(l->m, table)->name,
                        .columns = t->dim[1]};
     *out_covered = true;

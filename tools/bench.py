@@ -12,13 +12,15 @@ import subprocess
 import sys
 import time
 
-from tools import adze, compiled, macs, pool, reference
+from tools import adze, bench_encoded, compiled, macs, pool, reference
 from tools.agree import TOLERANCE, Disagreement, difference
 from tools.bench_cases import CASES, ROOT
 
 OUTPUT = ROOT / "docs" / "benchmarks.md"
 # Between two slices, so that a peer's worker threads stop spinning before the other one is timed.
 PAUSE = 0.03
+# Single layers take a fraction of a millisecond.
+ENCODED_ROUNDS, ENCODED_SECONDS = 6, 0.06
 
 
 @dataclasses.dataclass
@@ -165,10 +167,12 @@ def parse():
     parser.add_argument("--rounds", type=int, default=12, help="turns of each side (default: 12)")
     parser.add_argument("--seconds", type=float, default=0.25, help="length of a turn (default: 0.25)")
     parser.add_argument("--busy", action="store_true", help="one thread, by its CPU time: for a machine that does other work")
+    parser.add_argument("--encoded", action="store_true", help="only layers with encoded weights (docs/benchmarks-encoded.md)")
     parser.add_argument("-o", "--output", help="file to write (default: docs/benchmarks.md when all models are measured)")
     arguments = parser.parse_args()
+    known = bench_encoded.LAYERS if arguments.encoded else CASES
     for name in arguments.models:
-        if name not in CASES:
+        if name not in known:
             parser.error(f"unknown model {name}")
     return arguments
 
@@ -178,12 +182,19 @@ def main():
     threads = [1] if arguments.busy else [int(count) for count in arguments.threads.split(",")]
     clock = time.thread_time if arguments.busy else time.perf_counter
     about, results = machine(), []
+    command = " ".join(["./dev bench", *sys.argv[1:]])
+    if arguments.encoded or not arguments.models:
+        text, missed = bench_encoded.run(about, command, interleave, clock, ENCODED_ROUNDS, ENCODED_SECONDS, arguments.models)
+        if not arguments.models:
+            bench_encoded.write(text)
+        if arguments.encoded:
+            return 1 if missed else 0
     for name in arguments.models or CASES:
         result = measure(CASES[name](), threads, clock, arguments.rounds, arguments.seconds)
         results.append(result)
         for line in [row(result, timing, about[2]) for timing in result.timings] or [f"{name}: {result.failure}"]:
             print(line, flush=True)
-    text = "\n".join(report(results, about, " ".join(["./dev bench", *sys.argv[1:]]), arguments.busy)) + "\n"
+    text = "\n".join(report(results, about, command, arguments.busy)) + "\n"
     output = arguments.output or (None if arguments.models else OUTPUT)
     if output:
         pathlib.Path(output).parent.mkdir(exist_ok=True)
