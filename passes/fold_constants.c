@@ -1,6 +1,7 @@
 #include "passes/pass.h"
 
 #include "ir/interp.h"
+#include "ir/quant.h"
 
 /* Results are weights named after the value, so that a reader of the printed model recognises them; small
  * ones are literals. */
@@ -23,6 +24,28 @@ static bool worth_it(const struct module *m, const struct op *op, int64_t limit)
         out += type_count(&m->types, type) * (int64_t)elem_bytes(type.elem);
     }
     return out <= limit || out <= in;
+}
+
+/* True if an op could read v's integers where they are stored, were it not for the op that decodes them: the
+ * weight of a contraction, or a table (`raise` lets it). */
+static bool reads_stored(const struct op *op, value_id v) {
+    const struct op_info *info = op_info(op->kind);
+    bool contracts = info->class == CLASS_CONTRACTION && (info->traits & TRAIT_QUANT_SUMS);
+    if (contracts) return value_same(op->operand[1], v);
+    for (uint32_t i = 0; i < op->operand_count && (info->traits & TRAIT_QUANT_DECODES); i++)
+        if (value_same(op->operand[i], v)) return true;
+    return false;
+}
+
+/* Decoding a weight here would lose what its type says of how it is stored. */
+static bool decodes_weight(const struct module *m, const struct op *op) {
+    const struct region *root = region_get(m, m->root);
+    if (!(op_info(op->kind)->traits & TRAIT_QUANT_DECODES) || op->result_count != 1 ||
+        !op_has_stored_operands(m, op))
+        return false;
+    for (uint32_t i = 0; i < root->ops.count; i++)
+        if (reads_stored(op_get(m, root->ops.at[i]), op->result[0])) return true;
+    return false;
 }
 
 static value_id constant_of(struct module *m, struct tensor tensor, const char *name, struct loc loc) {
@@ -61,7 +84,8 @@ enum status pass_fold_constants(struct module *m, const struct pass_options *opt
             if (op->operand[k].i < known && to[op->operand[k].i].i) op->operand[k] = to[op->operand[k].i];
         enum op_class class = op_info(op->kind)->class;
         if (class == CLASS_CONTRACTION || class == CLASS_STRUCTURE) continue;
-        if (all_constant(m, op) && worth_it(m, op, limit)) status = fold(m, id, to, diag);
+        if (all_constant(m, op) && worth_it(m, op, limit) && !decodes_weight(m, op))
+            status = fold(m, id, to, diag);
     }
     for (uint32_t i = 0; i < m->outputs.count; i++) {
         value_id *v = &m->outputs.at[i].value;

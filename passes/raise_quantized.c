@@ -1,8 +1,12 @@
 /* Ops on decoded integers, as ops on the integers (ir/quant.h): what reads a dequantize reads what that
- * decodes, where the op sums or moves integers. Other readers keep the dequantize. contraction(dequantize(x),
- * dequantize(w), b)   contraction(x, w, b), where it sums integers contraction(x, dequantize(w), b)
- * contraction(x, w, b), w a parameter quantize(move(dequantize(q)))                  move(q), of equal quant
+ * decodes, where the op sums or moves integers. Other readers keep the dequantize.
+ *
+ *   contraction(dequantize(x), dequantize(w), b)   contraction(x, w, b), where it sums integers
+ *   contraction(x, dequantize(w), b)               contraction(x, w, b), w a parameter
+ *   embedding(n, dequantize(t))                    embedding(n, t), t a parameter; gather, too
+ *   quantize(move(dequantize(q)))                  move(q), of equal quant
  *   quantize(dequantize(q))                        q, of equal quant
+ *
  * Sums of integers are exact, so results differ from those of sums of floats in the last bits. */
 #include "passes/raise.h"
 
@@ -50,6 +54,20 @@ static bool read_factors(struct module *m, op_id id) {
     if (value_same(wq, w) || has_literal_quant(m, wq)) return false;
     op->operand[1] = wq;
     return true;
+}
+
+/* -- look-ups: rows of what is decoded are rows of the integers, decoded -- */
+static bool read_tables(struct module *m, op_id id) {
+    struct op *op = op_get(m, id);
+    bool any = false;
+    if (op->kind == OP_dequantize || !(op_info(op->kind)->traits & TRAIT_QUANT_DECODES)) return false;
+    for (uint32_t i = 0; i < op->operand_count; i++) {
+        value_id q = decoded_from(m, op->operand[i]);
+        if (!q.i || has_literal_quant(m, q)) continue;
+        op->operand[i] = q;
+        any = true;
+    }
+    return any;
 }
 
 /* -- what moves integers -- */
@@ -111,7 +129,7 @@ void raise_quantized(struct module *m, struct diag *diag) {
         if (op_get(m, id)->kind == OP_quantize && result.i < w.known) {
             to[result.i] = without_rounding(&w, id);
             if (to[result.i].i) note(&w, to[result.i]);
-        } else if (read_factors(m, id)) {
+        } else if (read_factors(m, id) || read_tables(m, id)) {
             note(&w, result);
         }
     }
