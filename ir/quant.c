@@ -207,3 +207,49 @@ bool op_sums_integers(const struct module *m, const struct op *op) {
         if (!operand_type(m, op, i).quant.i || !scales_factor_out(m, op, i)) return false;
     return true;
 }
+
+/* -- modules with one right result -- */
+/* Each number of the result is one of the operands', or one rounding of what is computed from them. */
+static const enum op_kind rounding_once[] = {
+    OP_identity, OP_relu,      OP_clip,       OP_neg,        OP_abs,           OP_sign,  OP_floor,
+    OP_ceil,     OP_round,     OP_not,        OP_cast,       OP_quantize,      OP_add,   OP_sub,
+    OP_mul,      OP_min,       OP_max,        OP_prelu,      OP_and,           OP_or,    OP_xor,
+    OP_equal,    OP_less,      OP_less_equal, OP_greater,    OP_greater_equal, OP_where, OP_dequantize,
+    OP_div,      OP_maxpool1d, OP_maxpool2d,  OP_reduce_max, OP_reduce_min};
+
+static bool is_narrow_float(struct type type) {
+    return type.elem == ELEM_f16 || type.elem == ELEM_bf16;
+}
+
+static bool has_one_result(const struct module *m, const struct op *op) {
+    enum op_class class = op_info(op->kind)->class;
+    if (op_sums_integers(m, op)) return true;
+    if (class == CLASS_MOVEMENT || class == CLASS_INDEXING)
+        return op->kind != OP_resize || op_keyword(op, ATTR_mode) == KEYWORD_nearest;
+    for (size_t i = 0; i < COUNT_OF(rounding_once); i++) {
+        if (op->kind != rounding_once[i]) continue;
+        return class != CLASS_POINTWISE || !is_narrow_float(value_get(m, op->result[0])->type);
+    }
+    return false;
+}
+
+/* A clip from 0 to 6 and a product of two that vary may be a hard swish written out (passes/raise.c). */
+static bool is_gate(const struct op *op) {
+    return op->kind == OP_clip && op_float(op, ATTR_min) == 0 && op_float(op, ATTR_max) == 6;
+}
+
+static bool is_product(const struct module *m, const struct op *op) {
+    return op->kind == OP_mul && !value_constant(m, op->operand[0]) && !value_constant(m, op->operand[1]);
+}
+
+bool module_has_one_result(const struct module *m) {
+    const struct region *root = region_get(m, m->root);
+    bool gates = false, products = false;
+    for (uint32_t i = 0; i < root->ops.count; i++) {
+        const struct op *op = op_get(m, root->ops.at[i]);
+        if (!has_one_result(m, op)) return false;
+        gates = gates || is_gate(op);
+        products = products || is_product(m, op);
+    }
+    return !(gates && products);
+}

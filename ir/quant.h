@@ -69,6 +69,10 @@ struct tensor tensor_dequantize(const struct types *types, struct type type, con
 struct type op_operand_type(const struct module *m, const struct op *op, uint32_t i);
 /* True if the op sums integers exactly. */
 bool op_sums_integers(const struct module *m, const struct op *op);
+/* True if the interpreter's bits are the only right ones, whoever computes the module and in whatever order:
+ * every op moves numbers, sums integers, or makes each number with one rounding. (A gate that passes write as
+ * a hard swish has other bits then; NaN is NaN with any bits, and zeros are equal.) */
+bool module_has_one_result(const struct module *m);
 /* True if some operand does not have the type that the op computes with: it sums integers or decodes. */
 bool op_has_stored_operands(const struct module *m, const struct op *op);
 /* For an op that sums integers: the result dimension along which operand i's scales vary, -1 if there is one
