@@ -65,19 +65,25 @@ static uint64_t pack_constant(struct compiler *c, value_id constant, layout_id l
 }
 
 /* Panels that are cut and coded alike give the same bytes. */
-static uint64_t pack_coded(struct compiler *c, value_id constant, const struct panels *p) {
+static enum status pack_coded(struct compiler *c, const struct op *op, value_id constant,
+                              const struct panels *p, struct program_operand *out) {
     struct {
         uint32_t constant, coding, nr, steps, per;
     } key = {constant.i, p->coding, p->nr, p->steps, p->per};
     bool is_new;
     uint32_t *slot = map_put(&c->packed, &key, sizeof key, &is_new);
-    if (!is_new) return c->places.at[*slot];
-    *slot = c->places.count;
-    struct tensor coded = panels_encode(p, value_constant(c->m, constant));
-    if (!coded.data) bug("the weight %s does not fit its coding", value_get(c->m, constant)->name);
-    *vec_push(&c->places) = append_weights(c, coded.data, tensor_bytes(&coded));
-    tensor_free(&coded);
-    return vec_last(&c->places);
+    if (is_new) {
+        *slot = c->places.count;
+        struct tensor coded = panels_encode(p, value_constant(c->m, constant));
+        if (!coded.data)
+            return diag_error(c->diag, op->loc,
+                              "the schedule's coding, %s, does not hold %s: blocks lie too far apart",
+                              panel_coding_name(p->coding), value_get(c->m, constant)->name);
+        *vec_push(&c->places) = append_weights(c, coded.data, tensor_bytes(&coded));
+        tensor_free(&coded);
+    }
+    *out = (struct program_operand){SPACE_WEIGHTS, 0, c->places.at[*slot]};
+    return STATUS_OK;
 }
 
 static const struct op *constant_relayout(const struct module *m, value_id v) {
@@ -148,9 +154,25 @@ static bool has_contraction(const struct module *m, const struct op *op) {
     return false;
 }
 
+/* An operand that must be decoded where it is used: only kernels of coded panels do so. 0: none. */
+static value_id quantized_operand(const struct module *m, const struct op *op) {
+    value_id found = {0};
+    for (uint32_t i = 0; i < op->operand_count && !found.i; i++)
+        if (op->operand[i].i && value_get(m, op->operand[i])->type.quant.i &&
+            op_operand_type(m, op, i).elem != value_get(m, op->operand[i])->type.elem &&
+            !quant_get(&m->types, value_get(m, op->operand[i])->type.quant).literal)
+            found = op->operand[i];
+    if (!op->body.i) return found;
+    const struct region *body = region_get(m, op->body);
+    for (uint32_t i = 0; i < body->ops.count && !found.i; i++)
+        found = quantized_operand(m, op_get(m, body->ops.at[i]));
+    return found;
+}
+
 static enum status emit_kernel(struct compiler *c, op_id id, const char *symbol, struct kernel *out) {
     const struct op *op = op_get(c->m, id);
     const char *first_reason = NULL;
+    value_id quantized = quantized_operand(c->m, op);
     for (uint32_t i = 0; i < COUNT_OF(emitters); i++) {
         const char *why_not = NULL;
         enum emit_result result = emitters[i](&c->emit, id, symbol, out, &why_not);
@@ -159,6 +181,12 @@ static enum status emit_kernel(struct compiler *c, op_id id, const char *symbol,
             if (!first_reason) first_reason = why_not;
             continue;
         }
+        if (quantized.i && out->panels.coding == PANELS_none)
+            return diag_error(
+                c->diag, op->loc,
+                "%s: no kernel was chosen that decodes %s: the passes lower-quantized and assign "
+                "come before code generation",
+                op_info(op->kind)->name, value_get(c->m, quantized)->name);
         if (emitters[i] == emit_generic && has_contraction(c->m, op))
             diag_remark(c->diag, REMARK_MISSED, "codegen", value_get(c->m, op->result[0])->name,
                         "generic loops: %s", first_reason ? first_reason : "no kernel applies");
@@ -195,8 +223,7 @@ static enum status add_step(struct compiler *c, op_id id) {
     struct program_operand *operands = arena_array(&c->arena, struct program_operand, n);
     for (uint32_t i = 0; i < op->operand_count; i++) {
         if (kernel.panels.coding != PANELS_none && i == kernel.coded_operand)
-            operands[i] =
-                (struct program_operand){SPACE_WEIGHTS, 0, pack_coded(c, op->operand[i], &kernel.panels)};
+            TRY(pack_coded(c, op, op->operand[i], &kernel.panels, &operands[i]));
         else
             operands[i] = operand_of(c, op->operand[i]);
     }
@@ -283,8 +310,25 @@ static enum status finish(struct compiler *c) {
     return status;
 }
 
+/* plan-memory gives every result of the root a place; a pipeline of the user's may lack it. */
+static enum status check_places(const struct compiler *c) {
+    const struct module *m = c->m;
+    const struct region *root = region_get(m, m->root);
+    for (uint32_t i = 0; i < root->ops.count; i++) {
+        const struct op *op = op_get(m, root->ops.at[i]);
+        const struct value *v = value_get(m, op->result[0]);
+        if (v->place.space != PLACE_NONE || computes_nothing(m, op) || viewed_constant(m, op->result[0]).i)
+            continue;
+        return diag_error(c->diag, op->loc,
+                          "value %s has no place: the pass plan-memory comes before code generation",
+                          v->name);
+    }
+    return STATUS_OK;
+}
+
 static enum status compile(struct compiler *c) {
     const struct region *root = region_get(c->m, c->m->root);
+    TRY(check_places(c));
     for (uint32_t i = 0; i < root->ops.count; i++)
         if (!computes_nothing(c->m, op_get(c->m, root->ops.at[i]))) TRY(add_step(c, root->ops.at[i]));
     return finish(c);
