@@ -16,7 +16,7 @@ static double position(const struct sampling *s, const struct sampled_axis *a, i
     case SAMPLE_HALF_PIXEL:
         return (x + 0.5) / a->scale - 0.5;
     case SAMPLE_PYTORCH_HALF_PIXEL:
-        return to == 1 ? -0.5 : (x + 0.5) / a->scale - 0.5;
+        return a->to > 1 ? (x + 0.5) / a->scale - 0.5 : 0;
     case SAMPLE_ALIGN_CORNERS:
         return to == 1 ? 0 : x * (from - 1) / (to - 1);
     case SAMPLE_ASYMMETRIC:
