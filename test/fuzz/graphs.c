@@ -195,11 +195,16 @@ static int run_model(struct fuzzer *f) {
     return f->failures > 0;
 }
 
-/* With --compress two of three graphs are networks. */
+/* With --compress two of three graphs are networks, and if passes are chosen here, half of those such that
+ * can become integer ones. */
+static bool wants_integers(const struct fuzzer *f, uint64_t seed) {
+    return f->o.compress && !*f->o.compress && seed % 3 == 1;
+}
+
 static struct module *random_graph(struct fuzzer *f, uint64_t seed, struct fuzz_config *config) {
     config->whole = f->o.whole;
     if (!f->o.compress || seed % 3 == 2) return gen_module(seed);
-    return gen_network(seed, f->stats.blocks, &config->whole);
+    return gen_network(seed, wants_integers(f, seed), f->stats.blocks, &config->whole);
 }
 
 static int run_random(struct fuzzer *f) {
@@ -210,7 +215,7 @@ static int run_random(struct fuzzer *f) {
         char *passes = NULL;
         if (f->o.compress && !*f->o.compress) {
             uint32_t samples;
-            config.compress = passes = fuzz_compression(seed, &samples);
+            config.compress = passes = fuzz_compression(seed, wants_integers(f, seed), &samples);
             config.samples = samples;
         }
         if (f->o.print)

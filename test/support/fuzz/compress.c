@@ -357,12 +357,23 @@ static void add_quantize(struct chance *c) {
     str_add(&c->text, ")");
 }
 
-char *fuzz_compression(uint64_t seed, uint32_t *samples) {
-    static void (*const add[])(struct chance *) = {add_prune, add_sparsify, add_quantize};
+static void add_integers(struct chance *c) {
+    str_printf(&c->text, "quantize(min_snr = %s, correct = %s", ONE_OF(c, "-100", "-100", "-100", "15"),
+               ONE_OF(c, "true", "true", "false"));
+    if (fuzz_below(&c->state, 2))
+        str_printf(&c->text, ", range = %s", ONE_OF(c, "minmax", "percentile", "mse", "entropy"));
+    if (fuzz_below(&c->state, 4) == 0) str_add(&c->text, ", balance = true");
+    str_add(&c->text, ")");
+}
+
+char *fuzz_compression(uint64_t seed, bool integer, uint32_t *samples) {
+    static void (*const add[])(struct chance *) = {add_prune, add_sparsify, add_quantize, add_integers};
     static const uint8_t plans[] = {1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 7, 1, 2, 3}; /* bit i: add[i] */
+    static const uint8_t integer_plans[] = {8, 8, 8, 9, 10, 10, 10, 11};
     struct chance c = {.state = seed * 0x9e3779b97f4a7c15u + 77};
-    uint8_t plan = plans[fuzz_below(&c.state, COUNT_OF(plans))];
-    bool sampled = fuzz_below(&c.state, 4) == 0 || (plan & 4 && fuzz_below(&c.state, 3));
+    uint8_t plan = integer ? integer_plans[fuzz_below(&c.state, COUNT_OF(integer_plans))]
+                           : plans[fuzz_below(&c.state, COUNT_OF(plans))];
+    bool sampled = integer || fuzz_below(&c.state, 4) == 0 || (plan & 4 && fuzz_below(&c.state, 3));
     *samples = sampled ? 1 + (uint32_t)fuzz_below(&c.state, 6) : 0;
     for (size_t i = 0; i < COUNT_OF(add); i++) {
         if (!(plan >> i & 1)) continue;

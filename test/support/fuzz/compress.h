@@ -18,10 +18,12 @@ struct compress_counts {
     uint64_t groups, sets, removed;  /* prunable groups, channels in them, and those taken out */
     uint64_t exact, bounded;         /* comparisons of pruned and masked */
     uint64_t layers;                 /* whose masks were checked */
-    uint64_t bits;                   /* quantized modules of which the very bits are known */
+    uint64_t integer;                /* modules in which something sums integers */
+    uint64_t bits;                   /* ... and of which the very bits are known */
 };
 
-/* Random passes with random options for a seed; the caller's. *samples: how many they should see. */
-char *fuzz_compression(uint64_t seed, uint32_t *samples);
+/* Random passes with random options for a seed; the caller's. *samples: how many they should see. `integer`:
+ * layers become integer ones at the end, on samples. */
+char *fuzz_compression(uint64_t seed, bool integer, uint32_t *samples);
 
 #endif

@@ -25,6 +25,7 @@ struct gen {
     enum elem main_elem; /* of most floats */
     bool network;        /* what is made is one: nothing in between is an output */
     bool whole;          /* ... and all ops are exact on whole numbers */
+    bool integer;        /* ... and has one right result when its layers are quantized */
     VEC(struct gen_value) pool;
     uint32_t ops, dropped;
 };
@@ -40,8 +41,10 @@ enum gen_block {
     GEN_BLOCKS
 };
 const char *gen_block_name(enum gen_block block);
-/* The caller's module; made[] (may be NULL) counts its blocks; *whole: all ops are exact on whole numbers. */
-struct module *gen_network(uint64_t seed, uint64_t made[GEN_BLOCKS], bool *whole);
+/* The caller's module; made[] (may be NULL) counts its blocks; *whole: all ops are exact on whole numbers,
+ * and those should be what it runs on. `integer`: a network that has one right result (ir/quant.h) once all
+ * its layers sum integers. */
+struct module *gen_network(uint64_t seed, bool integer, uint64_t made[GEN_BLOCKS], bool *whole);
 
 /* -- between the parts -- */
 /* A module with an empty pool, and the end of it: outputs chosen, the generator freed. */

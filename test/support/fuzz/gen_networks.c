@@ -272,10 +272,11 @@ const char *gen_block_name(enum gen_block block) {
     return blocks[block].name;
 }
 
-/* Blocks with sums of their own or products of activations, which are floats when weights are quantized. */
+/* Blocks with sums that are of floats when weights are quantized: their own, products of activations, and
+ * transposed convolutions. */
 static bool sums_floats(uint64_t block) {
     static const enum gen_block sums[] = {GEN_BLOCK_squeeze_excite, GEN_BLOCK_squeeze_excite_linear,
-                                          GEN_BLOCK_heads, GEN_BLOCK_pooled};
+                                          GEN_BLOCK_heads, GEN_BLOCK_pooled, GEN_BLOCK_transposed};
     for (size_t i = 0; i < COUNT_OF(sums); i++)
         if (block == sums[i]) return true;
     return false;
@@ -307,17 +308,18 @@ static value_id last_layer(struct gen *g, value_id x, enum kind kind) {
     return y.i ? y : x;
 }
 
-struct module *gen_network(uint64_t seed, uint64_t made[GEN_BLOCKS], bool *whole) {
+struct module *gen_network(uint64_t seed, bool integer, uint64_t made[GEN_BLOCKS], bool *whole) {
     uint64_t ignored[GEN_BLOCKS] = {0};
     struct gen g;
     gen_begin(&g, seed, "network");
     static const enum elem mains[] = {ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f32,
                                       ELEM_f32, ELEM_f32, ELEM_f64, ELEM_f16};
     g.network = true;
-    g.whole = gen_chance(&g, 50);
+    g.integer = integer;
+    g.whole = gen_chance(&g, 50) || integer;
     g.main_elem = g.whole ? ELEM_f32 : mains[gen_below(&g, COUNT_OF(mains))];
-    *whole = g.whole;
-    bool sums = !g.whole || gen_chance(&g, 50);
+    *whole = g.whole && (!integer || gen_chance(&g, 30));
+    bool sums = !g.whole || (!integer && gen_chance(&g, 50));
     int64_t side = gen_between(&g, 1, 5);
     enum kind kind = gen_chance(&g, 75) ? IMAGE : TOKENS;
     value_id x = kind == IMAGE

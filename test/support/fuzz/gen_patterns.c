@@ -32,7 +32,9 @@ value_id gen_activation(struct gen *g, value_id x) {
                                          OP_silu, OP_gelu,     OP_leaky_relu,   OP_sigmoid,
                                          OP_tanh, OP_identity, OP_hard_sigmoid, OP_elu};
     static const enum op_kind exact[] = {OP_relu, OP_relu, OP_identity, OP_abs};
+    static const enum op_kind single[] = {OP_relu, OP_relu, OP_identity, OP_abs, OP_clip, OP_neg};
     if (!x.i) return x;
+    if (g->integer) return gen_unary(g, single[gen_below(g, COUNT_OF(single))], x);
     if (g->whole) return gen_unary(g, exact[gen_below(g, COUNT_OF(exact))], x);
     return gen_unary(g, kinds[gen_below(g, COUNT_OF(kinds))], x);
 }

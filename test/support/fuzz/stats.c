@@ -78,6 +78,7 @@ void fuzz_stats_add_counts(struct fuzz_stats *stats, const struct fuzz_counts *c
     to->exact += c->exact;
     to->bounded += c->bounded;
     to->layers += c->layers;
+    to->integer += c->integer;
     to->bits += c->bits;
 }
 
@@ -101,10 +102,12 @@ static void print_compression(const struct fuzz_stats *s, FILE *to) {
     fprintf(to,
             "\ncompressed %llu graphs: %llu lost channels (%llu of %llu in %llu groups), compared with masks "
             "%llu "
-            "times exactly and %llu within bounds; %llu masks of layers checked, %llu sparse encodings, %llu "
-            "quantized models compared bit for bit",
+            "times exactly and %llu within bounds; %llu masks of layers checked, %llu sparse encodings; %llu "
+            "of %llu "
+            "models that sum integers compared bit for bit",
             number(c->graphs), number(c->pruned), number(c->removed), number(c->sets), number(c->groups),
-            number(c->exact), number(c->bounded), number(c->layers), number(c->sparse), number(c->bits));
+            number(c->exact), number(c->bounded), number(c->layers), number(c->sparse), number(c->bits),
+            number(c->integer));
     fprintf(to, "\nblocks:");
     for (unsigned i = 0; i < GEN_BLOCKS; i++)
         fprintf(to, " %s %llu", gen_block_name(i), number(s->blocks[i]));
