@@ -15,14 +15,14 @@
 #include <stdlib.h>
 
 /* Tests of the package that passed when this was written; fewer are a regression. */
-enum { AT_LEAST = 711, MOST_PORTS = 64 };
+enum { AT_LEAST = 719, MOST_PORTS = 64 };
 
 /* Expected values that were not computed with the precision of their type: with a rounded pi, written with
  * few digits. */
 static const struct {
     const char *word;
     double tolerance;
-} imprecise[] = {{"averagepool_2d_ceil_last_window", 1e-3}, {"window", 1e-4}};
+} imprecise[] = {{"averagepool_2d_ceil_last_window", 1e-3}, {"window", 1e-4}, {"gridsample_bicubic", 1e-3}};
 
 /* The package stores bfloat16 data as u16. */
 static const char *const data_unlike_model = "BFLOAT16";
