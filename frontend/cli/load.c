@@ -380,7 +380,7 @@ struct printing {
     struct invocation *inv;
     bool time;
     struct module **meant; /* may be NULL */
-    uint64_t decided;      /* the hash of the decisions in *meant */
+    uint64_t decided;      /* the hash of the decisions so far */
 };
 
 static uint64_t hash_decisions(const struct module *m) {
@@ -394,9 +394,19 @@ static uint64_t hash_decisions(const struct module *m) {
     return hash;
 }
 
-static void follow_decisions(struct printing *p, const struct module *m) {
-    if (!p->meant || hash_decisions(m) == p->decided) return;
-    p->decided = hash_decisions(m);
+/* A pass that decides says its name; others carry decisions over to new weights. */
+static bool decided_by(const char *pass, const struct module *m) {
+    for (uint32_t i = 0; i < m->metadata.count; i++)
+        if (!strncmp(m->metadata.at[i].key, "decision.", 9) && strstr(m->metadata.at[i].value, pass))
+            return true;
+    return false;
+}
+
+static void follow_decisions(struct printing *p, const char *pass, const struct module *m) {
+    uint64_t decided = hash_decisions(m);
+    bool same = decided == p->decided;
+    p->decided = decided;
+    if (!p->meant || same || !decided_by(pass, m)) return;
     module_free(*p->meant);
     *p->meant = module_clone(m);
 }
@@ -404,7 +414,7 @@ static void follow_decisions(struct printing *p, const struct module *m) {
 static void after_pass(void *ctx, const char *pass, struct module *m, bool changed, double seconds) {
     struct printing *p = ctx;
     if (p->time) fprintf(stderr, "%9.3f ms  %s\n", seconds * 1e3, pass);
-    follow_decisions(p, m);
+    follow_decisions(p, pass, m);
     if (option_given(p->inv, "verify-each") && check_reads_back(m, &p->inv->diag) != STATUS_OK) {
         diag_print(&p->inv->diag, stderr);
         bug("the model does not read back after the pass %s", pass);
