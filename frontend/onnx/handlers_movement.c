@@ -221,6 +221,28 @@ enum status import_pad(struct node *n) {
                                      attr_float(ATTR_value, value)));
 }
 
+/* Cut off, or padded, by the same on both sides, the odd element at the end: pads that may be negative. */
+enum status import_center_crop_pad(struct node *n) {
+    ref x = node_in(n, 0);
+    uint32_t rank = ref_rank(n->im, x);
+    int64_t pads[2 * MAX_RANK] = {0};
+    struct ints target, axes = node_ints(n, "axes");
+    TRY(node_ints_or_input(n, "shape", 1, &target));
+    if (target.count != (axes.given ? axes.count : rank))
+        return node_error(n, "it has %u extents for %u axes", target.count, axes.given ? axes.count : rank);
+    for (uint32_t i = 0; i < target.count; i++) {
+        uint32_t axis = i;
+        int64_t extent, want = target.at[i];
+        if (axes.given) TRY(node_axis(n, axes.at[i], rank, &axis));
+        if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &extent))
+            return unsupported(n, "CenterCropPad of a dimension without a size (fix it by --shape or --dim)");
+        if (want < 0 || want > DIM_MAX) return node_error(n, "extent %u is to be %" PRId64, i, want);
+        pads[axis] = (want - extent) / 2; /* towards zero, as both halves are rounded down */
+        pads[rank + axis] = want - extent - pads[axis];
+    }
+    return node_result(n, emit1_with(n, OP_pad, x, node_attr_ints(n, ATTR_pads, pads, 2 * rank)));
+}
+
 enum status import_tile(struct node *n) {
     struct ints repeats;
     TRY(node_ints_or_input(n, "repeats", 1, &repeats));

@@ -122,3 +122,67 @@ enum status import_global_average_pool(struct node *n) {
 enum status import_global_max_pool(struct node *n) {
     return global_pool(n, OP_reduce_max);
 }
+
+/* -- pools of powers: (sum of |x|^p)^(1/p), the sum as a convolution with ones -- */
+static ref power(struct node *n, ref x, double p) {
+    if (ref_none(x) || p == 1) return x;
+    if (p == 2) return emit2(n, OP_mul, x, x);
+    return emit2(n, OP_pow, x, ref_f64(n->im, ref_elem(n->im, x), p));
+}
+
+static ref root(struct node *n, ref x, double p) {
+    return p == 2 ? emit1(n, OP_sqrt, x) : power(n, x, 1 / p);
+}
+
+/* In ceil mode one more window where it begins inside; what it reaches beyond is padding. */
+static enum status pad_for_last_window(struct node *n, ref x, struct window *w) {
+    for (uint32_t i = 0; i < w->spatial; i++) {
+        int64_t size, reach = w->dilation[i] * (w->kernel[i] - 1) + 1;
+        if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, 2 + i), &size))
+            return unsupported(n, "LpPool in ceil mode over a dimension without a size");
+        int64_t room = size + w->pad[i] + w->pad[w->spatial + i] - reach;
+        if (room < 0) return node_error(n, "its window does not fit into dimension %u", 2 + i);
+        int64_t last = ceil_div(room, w->stride[i]) * w->stride[i]; /* where the last window begins */
+        if (last < size + w->pad[i]) w->pad[w->spatial + i] = max_i64(last + reach - size - w->pad[i], 0);
+    }
+    return STATUS_OK;
+}
+
+static ref sum_windows(struct node *n, ref x, const struct window *w, int64_t channels) {
+    int64_t dims[2 + MOST_SPATIAL] = {channels, 1};
+    if (ref_none(x)) return x;
+    for (uint32_t i = 0; i < w->spatial; i++) dims[2 + i] = w->kernel[i];
+    struct tensor ones = tensor_new(ref_elem(n->im, x), 2 + w->spatial, dims);
+    for (int64_t i = 0, count = tensor_count(&ones); i < count; i++) tensor_set_f64(&ones, i, 1);
+    const ref in[2] = {x, ref_of_tensor(n->im, ones)};
+    if (w->spatial == 3) return emit_volume_convolution(n, in, 2, w, channels);
+    return emit_op(n, w->spatial == 1 ? OP_conv1d : OP_conv2d, in, 2,
+                   EMIT_ATTRS(node_attr_ints(n, ATTR_stride, w->stride, w->spatial),
+                              node_attr_ints(n, ATTR_pad, w->pad, 2 * w->spatial),
+                              node_attr_ints(n, ATTR_dilation, w->dilation, w->spatial),
+                              attr_int(ATTR_groups, channels)));
+}
+
+enum status import_lp_pool(struct node *n) {
+    struct window w;
+    int64_t channels, p = node_int(n, "p", 2);
+    ref x = node_in(n, 0);
+    TRY(window_of_pool(n, x, &w));
+    if (p < 1) return node_error(n, "attribute 'p' is %" PRId64, p);
+    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, 1), &channels) || channels < 1)
+        return unsupported(n, "LpPool of channels without a size (fix it by --shape or --dim)");
+    if (ceil_mode_of(n, &w)) TRY(pad_for_last_window(n, x, &w));
+    ref sum = sum_windows(n, power(n, emit1(n, OP_abs, x), (double)p), &w, channels);
+    return node_result(n, root(n, sum, (double)p));
+}
+
+enum status import_global_lp_pool(struct node *n) {
+    ref x = node_in(n, 0);
+    int64_t axes[MAX_RANK], p = node_int(n, "p", 2);
+    uint32_t rank = ref_rank(n->im, x);
+    if (rank < 3 || p < 1) return node_error(n, "input 0 has rank %u, attribute 'p' is %" PRId64, rank, p);
+    for (uint32_t i = 2; i < rank; i++) axes[i - 2] = i;
+    ref sum = emit1_with(n, OP_reduce_sum, power(n, emit1(n, OP_abs, x), (double)p),
+                         node_attr_ints(n, ATTR_axes, axes, rank - 2), attr_bool(ATTR_keep, true));
+    return node_result(n, root(n, sum, (double)p));
+}

@@ -50,6 +50,8 @@ def expected(kind, x, w, kernel, stride, dilation, pads, ceil_mode, count_pad):
         inside = [c for c in cells if c is not None]
         if kind == "Conv":
             columns.append(sum((w[:, :, k] @ c for k, c in enumerate(cells) if c is not None), np.zeros(w.shape[0])))
+        elif kind == "LpPool":
+            columns.append(np.sqrt(np.sum(np.square(inside), axis=0)))
         elif kind == "MaxPool":
             columns.append(np.max(inside, axis=0) if inside else np.full(x.shape[0], -np.inf))
         else:
@@ -63,7 +65,7 @@ nodes, outputs, want = [], [], {}
 inputs = {f"x{extent}": random.standard_normal((1, 3, extent)).astype(np.float32) - 2 for extent in (1, 4, 5, 7)}
 kernels = {k: random.standard_normal((2, 3, k)).astype(np.float32) for k in (1, 2, 3)}
 modes = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
-kinds = (("Conv", 0, 0), ("MaxPool", 0, 0), ("MaxPool", 1, 0), *(("AveragePool", c, p) for c in (0, 1) for p in (0, 1)))
+kinds = (("Conv", 0, 0), ("MaxPool", 0, 0), ("MaxPool", 1, 0), ("LpPool", 0, 0), ("LpPool", 1, 0), *(("AveragePool", c, p) for c in (0, 1) for p in (0, 1)))
 for (kind, ceil, count), mode, kernel, stride, dilation, (name, x) in itertools.product(
     kinds, modes, kernels, (1, 2, 3), (1, 2), inputs.items()
 ):
@@ -100,4 +102,4 @@ for output, values in want.items():
     assert got[output].shape == (1, *values.shape), (output, got[output].shape, values.shape)
     assert np.allclose(got[output][0], values, rtol=1e-5, atol=1e-5), (output, got[output][0], values)
 print(len(want), "combinations")
-assert len(want) > 800
+assert len(want) > 1100
