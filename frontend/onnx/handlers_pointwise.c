@@ -281,6 +281,28 @@ static ref integer_power(struct node *n, ref a, ref b) {
     return emit3(n, OP_where, is_whole, exact, inexact);
 }
 
+/* By a power of two out of a table; 0 where nothing is left of the number. */
+enum status import_bit_shift(struct node *n) {
+    static const char *const directions[] = {"LEFT", "RIGHT", NULL};
+    ref x = node_in(n, 0), by = node_in(n, 1);
+    enum elem elem = ref_elem(n->im, x);
+    int64_t bits = elem_is_int(elem) ? (int64_t)elem_bytes(elem) * 8 : 0;
+    uint32_t right;
+    if (!node_attr(n, "direction")) return node_error(n, "it has no direction");
+    TRY(node_word(n, "direction", directions, 0, &right));
+    if (!bits || elem_kind(elem) == ELEM_KIND_INT || ref_elem(n->im, by) != elem)
+        return node_error(n, "it shifts %s by %s, expected unsigned integers", elem_name(elem),
+                          elem_name(ref_elem(n->im, by)));
+    struct tensor powers = tensor_new(elem, 1, &bits);
+    for (int64_t i = 0; i < bits; i++) tensor_set_i64(&powers, i, (int64_t)((uint64_t)1 << i));
+    ref within = emit2(n, OP_min, by, ref_of_tensor(n->im, tensor_scalar_i64(elem, bits - 1)));
+    ref index = emit1_with(n, OP_cast, within, attr_elem(ATTR_to, ELEM_i64));
+    ref factor = emit2_with(n, OP_gather, ref_of_tensor(n->im, powers), index, attr_int(ATTR_axis, 0));
+    ref y = emit2(n, right ? OP_div : OP_mul, x, factor);
+    ref some = emit2(n, OP_less, by, ref_of_tensor(n->im, tensor_scalar_i64(elem, bits)));
+    return node_result(n, emit3(n, OP_where, some, y, ref_of_tensor(n->im, tensor_scalar_i64(elem, 0))));
+}
+
 /* The result has the base's type. */
 enum status import_pow(struct node *n) {
     ref a = node_in(n, 0), b = node_in(n, 1);

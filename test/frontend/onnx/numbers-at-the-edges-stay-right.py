@@ -75,6 +75,15 @@ bases, powers = np.int64([2, 3, -2, 7, 10, -1]), np.float64([2.5, 2, 3, 17, 18, 
 add("Pow", [bases, powers], np.int64([5, 9, -8, 7**17, 10**18, -1]))
 add("Pow", [bases.astype(np.int32), powers[:6].astype(np.float32) % 9], np.int32([5, 9, -8, 7**8, 1, 1]))
 
+# Bits that are shifted out are gone; shifts by the width and more leave nothing.
+for kind in (np.uint8, np.uint16, np.uint32, np.uint64):
+    bits = 8 * np.dtype(kind).itemsize
+    numbers = [1, 3, 2 ** (bits - 1), 2**bits - 1, 0b1011, 2**bits - 2, 7]
+    shifts = [0, 1, 1, bits - 1, 2, bits, bits + 1]
+    for direction, shift in (("LEFT", lambda a, b: a << b), ("RIGHT", lambda a, b: a >> b)):
+        shifted = kind([shift(a, b) % 2**bits for a, b in zip(numbers, shifts)])
+        add("BitShift", [kind(numbers), kind(shifts)], shifted, direction=direction)
+
 add("Slice", [cells, [np.int64([2])], [np.int64([-(2**63)])], [np.int64([1])], [np.int64([-(2**63)])]], cells[:, 2:])
 add("Shrink", [np.int32([-5, -1, 0, 1, 2, 9])], np.int32([-3, 0, 0, 0, 0, 7]), lambd=2.0, bias=2.0)
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 /* Tests of the package that passed when this was written; fewer are a regression. */
-enum { AT_LEAST = 719, MOST_PORTS = 64 };
+enum { AT_LEAST = 727, MOST_PORTS = 64 };
 
 /* Expected values that were not computed with the precision of their type: with a rounded pi, written with
  * few digits. */
