@@ -367,8 +367,11 @@ struct module *gen_module(uint64_t seed) {
     struct gen g;
     gen_begin(&g, seed, "fuzz");
     static const enum elem mains[] = {ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f32,  ELEM_f32, ELEM_f32,
-                                      ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f16, ELEM_bf16, ELEM_f64, ELEM_i32};
-    g.main_elem = mains[gen_below(&g, COUNT_OF(mains))];
+                                      ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f16, ELEM_bf16, ELEM_f64};
+    static const enum elem whole[] = {ELEM_i8,  ELEM_u8,  ELEM_i16, ELEM_u16,
+                                      ELEM_i32, ELEM_u32, ELEM_i64, ELEM_u64};
+    g.main_elem =
+        seed % 8 == 6 ? whole[gen_below(&g, COUNT_OF(whole))] : mains[gen_below(&g, COUNT_OF(mains))];
     while (!g.ops) grow(&g);
     return gen_end(&g);
 }
