@@ -78,6 +78,15 @@ static void add_table(struct quantize *q, value_id table, const uint32_t *uses) 
     if (reads == uses[table.i]) *vec_push(&q->tables) = table;
 }
 
+/* A contraction with a weight that is no layer here. */
+static void tell_left(const struct quantize *q, const struct op *op) {
+    if (op_info(op->kind)->class != CLASS_CONTRACTION || op->operand_count < 2) return;
+    const struct value *w = value_get(q->m, op->operand[1]);
+    if (w->kind == VALUE_PARAMETER)
+        diag_remark(q->diag, REMARK_MISSED, "quantize", w->name, "left as it is: the weight of a %s",
+                    op_info(op->kind)->name);
+}
+
 static enum status find_layers(struct quantize *q) {
     struct selection selection = select_make(pass_text(q->options, "only"), pass_text(q->options, "except"));
     uint32_t *uses = module_count_uses(q->m);
@@ -88,7 +97,10 @@ static enum status find_layers(struct quantize *q) {
         value_id table = table_of(op);
         bool is_table = table.i && value_get(q->m, table)->kind == VALUE_PARAMETER;
         bool is_layer = columns_of(q->m, op, &l.c);
-        if (!is_layer && !is_table) continue;
+        if (!is_layer && !is_table) {
+            tell_left(q, op);
+            continue;
+        }
         weight_id weight = value_get(q->m, is_layer ? l.c.weight : table)->weight;
         if (!select_has(&selection, q->m, op->result[0], weight, NULL)) continue;
         status = layer_check_finite(q->m, weight, q->diag);
