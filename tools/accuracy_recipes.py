@@ -148,10 +148,9 @@ def mixed(ratios):
     attention = sparsify(method="obs", ratio=0.5, only=ATTENTION)
     rows = []
     for ratio in ratios:
-        ways = ("uniform", "global") if ratio else ("",)
-        first = [[prune(ratio, distribution=way, exclude=OTHERS)] if ratio else [] for way in ways]
-        choices = [Choice(way, ", ".join((READ, *passes, attention, "quantize"))) for way, passes in zip(ways, first)]
-        rows.append(Recipe(f"{percent(ratio)} of the convs' channels, attention 50% unstructured, int8", "mixed", choices, 1000))
+        first = [prune(ratio, distribution="uniform", exclude=OTHERS)] if ratio else []
+        name = f"{percent(ratio)} of the convs' channels, attention 50% unstructured, int8"
+        rows.append(one(name, "mixed", *first, attention, "quantize")._replace(samples=1000))
     return rows
 
 
