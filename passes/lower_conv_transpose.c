@@ -131,7 +131,16 @@ static value_id crop(struct builder *b, value_id v, const struct shape *s) {
     return v.i ? build(b, OP_slice, &v, 1, attrs, 4, "cropped") : v;
 }
 
+/* Phases are not in the form that the kernel as a whole was in. */
+static void remark_on_form(const struct module *m, value_id weight, struct diag *diag) {
+    const struct value *v = value_get(m, weight);
+    if (v->type.sparse.i)
+        diag_remark(diag, REMARK_MISSED, "lower-conv-transpose", v->name,
+                    "its phases are no longer sparse: the library holds plain %s", elem_name(v->type.elem));
+}
+
 static enum status lower(struct module *m, op_id id, const struct shape *s, struct diag *diag) {
+    remark_on_form(m, op_get(m, id)->operand[1], diag);
     struct builder b = builder_before(m, id, diag);
     value_id v = crop(&b, shuffle(&b, convolution(&b, op_get(m, id), s), s), s);
     if (!v.i) return STATUS_FAILED;
