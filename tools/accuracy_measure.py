@@ -196,7 +196,7 @@ class Measurer:
         """The least time of a run of each compiled model, one thread, measured in turns."""
         least = [float("inf")] * len(stems)
         for stem in stems:
-            batch = ["--dim=batch=1"] if "batch" in stem.with_suffix(".adz").read_text() else []
+            batch = ["--dim=batch=1"] if "[batch" in stem.with_suffix(".adz").read_text() else []
             self.run(adze.PROGRAM, "compile", f"{stem}.adz", *batch, "-o", stem)
         for _ in range(rounds):
             for i, stem in enumerate(stems):
