@@ -65,8 +65,7 @@ static uint64_t pack_constant(struct compiler *c, value_id constant, layout_id l
 }
 
 /* Panels that are cut and coded alike give the same bytes. */
-static enum status pack_coded(struct compiler *c, const struct op *op, value_id constant,
-                              const struct panels *p, struct program_operand *out) {
+static uint64_t pack_coded(struct compiler *c, value_id constant, const struct panels *p) {
     struct {
         uint32_t constant, coding, nr, steps, per;
     } key = {constant.i, p->coding, p->nr, p->steps, p->per};
@@ -75,15 +74,10 @@ static enum status pack_coded(struct compiler *c, const struct op *op, value_id 
     if (is_new) {
         *slot = c->places.count;
         struct tensor coded = panels_encode(p, value_constant(c->m, constant));
-        if (!coded.data)
-            return diag_error(c->diag, op->loc,
-                              "the schedule's coding, %s, does not hold %s: blocks lie too far apart",
-                              panel_coding_name(p->coding), value_get(c->m, constant)->name);
         *vec_push(&c->places) = append_weights(c, coded.data, tensor_bytes(&coded));
         tensor_free(&coded);
     }
-    *out = (struct program_operand){SPACE_WEIGHTS, 0, c->places.at[*slot]};
-    return STATUS_OK;
+    return c->places.at[*slot];
 }
 
 static const struct op *constant_relayout(const struct module *m, value_id v) {
@@ -223,7 +217,8 @@ static enum status add_step(struct compiler *c, op_id id) {
     struct program_operand *operands = arena_array(&c->arena, struct program_operand, n);
     for (uint32_t i = 0; i < op->operand_count; i++) {
         if (kernel.panels.coding != PANELS_none && i == kernel.coded_operand)
-            TRY(pack_coded(c, op, op->operand[i], &kernel.panels, &operands[i]));
+            operands[i] =
+                (struct program_operand){SPACE_WEIGHTS, 0, pack_coded(c, op->operand[i], &kernel.panels)};
         else
             operands[i] = operand_of(c, op->operand[i]);
     }

@@ -152,7 +152,7 @@ enum panel_coding panels_choose(const struct module *m, value_id weight, const s
         with.coding = k;
         if (panels_of(m, weight, c, &with, target, &p)) continue;
         struct tensor coded = panels_encode(&p, t);
-        uint64_t bytes = coded.data ? tensor_bytes(&coded) : UINT64_MAX;
+        uint64_t bytes = tensor_bytes(&coded);
         tensor_free(&coded);
         if (bytes < least) least = bytes, best = (enum panel_coding)k;
         if (least <= enough) break;

@@ -11,15 +11,14 @@
  * A coded weight is one run of bytes: PANELS_SECTIONS offsets (u32, from the first byte) and the sections.
  *   start      u32 for each panel and stretch, and one more: values (block: blocks) before it; bitmask, block
  *   positions  bitmask: for each depth a bit for each channel of the panel's vectors, bytes filled up
- *              block: for each block its distance from the one before, in u8, u16 or u32. Blocks are numbered
- *              by blocks of columns (of depths, where they are one wide), in these by q channels
- *              nm: for each group of m columns, slot, and bit of the place in the group: a bit for each
- * channel values     in the weight's element type, those of 4 bits in pairs. dense: for each depth, each
- * channel; bitmask: the nonzeros of that; block: p columns of q channels each; nm: for each group, slot and
- *              channel
- *   scale      f32: one, one for each channel, or for each group of columns one for each channel
- *   zero       one byte for each scale
- * All but the first and the last section may be read a few vectors past their end. */
+ *              block: for each block its distance from the one before, in u8, u16 or u32, with blocks of
+ * zeros between where that is not far enough. Blocks are numbered by blocks of columns (of depths, where they
+ * are one wide), in these by q channels nm: for each group of m columns, slot, and bit of the place in the
+ * group: a bit for each channel values     in the weight's element type, those of 4 bits in pairs. dense: for
+ * each depth, each channel; bitmask: the nonzeros of that; block: p columns of q channels each; nm: for each
+ * group, slot and channel scale      f32: one, one for each channel, or for each group of columns one for
+ * each channel zero       one byte for each scale All but the first and the last section may be read a few
+ * vectors past their end. */
 #ifndef ADZE_IR_PANELS_H
 #define ADZE_IR_PANELS_H
 
@@ -69,8 +68,7 @@ const char *panels_of(const struct module *m, value_id weight, const struct cont
 enum panel_coding panels_choose(const struct module *m, value_id weight, const struct contraction *c,
                                 const struct schedule *s, const struct target *target);
 
-/* The coded weight, a u8 tensor of rank 1 that the caller frees; without data where a block is farther from
- * the one before than the coding can say. */
+/* The coded weight, a u8 tensor of rank 1 that the caller frees. */
 struct tensor panels_encode(const struct panels *p, const struct tensor *weight);
 
 const char *panel_coding_name(enum panel_coding coding);

@@ -13,7 +13,6 @@ struct encoder {
     size_t width; /* bytes of an element in memory */
     uint64_t nibbles;
     uint32_t values; /* so far: elements, or blocks */
-    bool fits;
     struct bytes section[PANELS_SECTIONS];
 };
 
@@ -108,23 +107,30 @@ static bool block_kept(const struct encoder *e, const struct part *part, uint32_
     return false;
 }
 
+static void put_distance(struct encoder *e, uint32_t distance) {
+    memcpy(append(&e->section[SECTION_POSITIONS], e->p->index_bytes), &distance, e->p->index_bytes);
+    e->values++;
+}
+
+/* Where a block is farther from the one before than its bytes can say, blocks of zeros lie between. */
 static void put_block(struct encoder *e, const struct part *part) {
     const struct panels *p = e->p;
-    uint32_t along = p->nr / p->q, last = 0;
+    uint32_t along = p->nr / p->q, last = 0, farthest = UINT32_MAX >> (32 - 8 * p->index_bytes);
     uint32_t columns = end_column(p, part) - part->lo;
     uint32_t blocks = p->p == 1 ? part->hi - part->lo : (columns + p->p - 1) / p->p;
     for (uint32_t b = 0; b < blocks; b++)
         for (uint32_t a = 0; a < along; a++) {
             uint32_t channel = part->first + a * p->q, at = b * along + a;
             if (!block_kept(e, part, b, channel)) continue;
-            uint32_t distance = at - last;
-            if (p->index_bytes < 4 && distance >> 8 * p->index_bytes) e->fits = false;
-            memcpy(append(&e->section[SECTION_POSITIONS], p->index_bytes), &distance, p->index_bytes);
+            for (; at - last > farthest; last += farthest) {
+                put_distance(e, farthest);
+                for (uint32_t i = 0; i < p->p * p->q; i++) put_value(e, NULL);
+            }
+            put_distance(e, at - last);
             for (uint32_t j = 0; j < p->p; j++)
                 for (uint32_t i = 0; i < p->q; i++)
                     put_value(e, element(e, channel + i, block_column(e, part, b, j)));
             last = at;
-            e->values++;
         }
 }
 
@@ -218,11 +224,8 @@ static struct tensor joined(struct encoder *e) {
 }
 
 struct tensor panels_encode(const struct panels *p, const struct tensor *weight) {
-    struct encoder e = {.p = p,
-                        .weight = weight->data,
-                        .quant = weight->quant,
-                        .width = elem_bytes(weight->elem),
-                        .fits = true};
+    struct encoder e = {
+        .p = p, .weight = weight->data, .quant = weight->quant, .width = elem_bytes(weight->elem)};
     uint32_t whole = p->blocks * panels_block_depth(p), depth = whole + (p->tail ? panels_block_depth(p) : 0);
     bool counts = p->coding == PANELS_bitmask || p->index_bytes;
     for (uint32_t first = 0; first < p->channels; first += p->nr)
@@ -237,7 +240,7 @@ struct tensor panels_encode(const struct panels *p, const struct tensor *weight)
     append_u32(&e.section[SECTION_START], e.values);
     if (!counts) e.section[SECTION_START].count = 0;
     put_scales(&e);
-    struct tensor out = e.fits ? joined(&e) : (struct tensor){0};
+    struct tensor out = joined(&e);
     for (uint32_t i = 0; i < PANELS_SECTIONS; i++) free(e.section[i].at);
     return out;
 }

@@ -45,7 +45,9 @@ static value_id centred(struct lowering *l, value_id v) {
             tensor_set_f64(
                 &wide, k,
                 (double)(tensor_get_i64(t, k) - quant_zero(&view, quant_scale_index(&view.q, t, k))));
-        return lowering_constant(l, value_get(l->m, v)->name, wide);
+        value_id plain = lowering_constant(l, value_get(l->m, v)->name, wide);
+        decision_copy(l->m, v, plain);
+        return plain;
     }
     value_id wide = lowering_cast(l, v, l->sum);
     if (!view.literal_zero) return wide;
