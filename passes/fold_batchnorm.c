@@ -170,13 +170,14 @@ static value_id rebuild(struct module *m, uint32_t at, const struct op *op, cons
     const char *weight_name = w->kind == VALUE_LITERAL ? "folded" : w->name;
     const char *bias_name =
         b->kind == VALUE_PARAMETER ? b->name : arena_printf(&m->arena, "%s.bias", weight_name);
+    bool had_bias = b->kind == VALUE_PARAMETER && op->operand_count > 2;
     struct tensor weight = folded_weight(m, op, a), bias = folded_bias(m, op, a);
     if (!both_finite(&weight, &bias)) return (value_id){0};
     value_id operands[3] = {op->operand[0], weight_named(m, weight_name, weight, op->loc),
                             weight_named(m, bias_name, bias, op->loc)};
     value_get(m, operands[1])->type.sparse = value_get(m, op->operand[1])->type.sparse;
     decision_copy(m, op->operand[1], operands[1]);
-    if (b->kind == VALUE_PARAMETER && op->operand_count > 2) decision_copy(m, op->operand[2], operands[2]);
+    if (had_bias) decision_copy(m, op->operand[2], operands[2]);
     struct builder builder = builder_at(m, at, diag);
     return build(&builder, op->kind, operands, 3, op->attr, op_info_attrs(op_info(op->kind)), name);
 }
