@@ -2,10 +2,6 @@
 
 #include "ir/encoding.h"
 
-static uint32_t div_up(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
 static uint32_t divisor_of_both(uint32_t a, uint32_t b) {
     while (b) {
         uint32_t rest = a % b;
@@ -70,8 +66,8 @@ static void conv_panels(const struct conv_problem *c, bool depthwise, const stru
 
 /* As the nest cuts the sum: stretches as even as can be. */
 static void cut_stretches(struct panels *p) {
-    p->stretches = p->per == 0 || p->per >= p->blocks ? 1 : div_up(p->blocks, p->per);
-    p->per = div_up(p->blocks, p->stretches);
+    p->stretches = p->per == 0 || p->per >= p->blocks ? 1 : (uint32_t)ceil_div(p->blocks, p->per);
+    p->per = (uint32_t)ceil_div(p->blocks, p->stretches);
 }
 
 static void read_scales(const struct module *m, struct type type, const struct tensor *t, struct panels *p) {

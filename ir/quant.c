@@ -1,5 +1,7 @@
 #include "ir/quant.h"
 
+#include "ir/decision.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -127,7 +129,9 @@ value_id module_plain_parameter(struct module *m, value_id v, enum elem elem) {
                               ? tensor_dequantize(&m->types, type, &w->tensor, elem)
                               : tensor_cast(&w->tensor, elem);
     plain.quant = NULL;
-    return module_parameter(m, module_add_weight(m, w->name, plain, w->loc));
+    value_id made = module_parameter(m, module_add_weight(m, w->name, plain, w->loc));
+    decision_copy(m, v, made);
+    return made;
 }
 
 /* -- what ops make of quantized operands -- */

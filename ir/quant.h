@@ -42,7 +42,7 @@ value_id module_add_quantized(struct module *m, const char *name, struct tensor 
                               struct loc loc);
 
 /* A parameter that is not sparse and holds what `v`, a parameter, stands for: decoded to f32 where v is
- * quantized and elem f32, else its numbers in `elem`. */
+ * quantized and elem f32, else its numbers in `elem`. What was decided about v holds for it, too. */
 value_id module_plain_parameter(struct module *m, value_id v, enum elem elem);
 
 /* The scales of an operand, be they literals of its type or component tensors. `literal_*` give room. */

@@ -3,7 +3,6 @@
  * wants. Inputs and outputs of the model are plain. */
 #include "passes/pass.h"
 
-#include "ir/decision.h"
 #include "ir/panels.h"
 #include "passes/candidates.h"
 #include "passes/pbqp.h"
@@ -159,7 +158,6 @@ static void place_weights(struct assigner *a, op_id id, struct candidate *c) {
         diag_remark(a->diag, REMARK_MISSED, "assign", value_get(m, v)->name,
                     "no kernel reads this encoding here: the library holds plain %s", elem_name(elem));
         value_id plain = module_plain_parameter(m, v, elem);
-        decision_copy(m, v, plain);
         op_get(m, id)->operand[i] = plain;
     }
 }

@@ -3,7 +3,6 @@
  * where they are exact below 2^53: so the result has the very bits that ir/quant.h defines. Constant weights
  * of linear and convolutions stay as they are stored, because kernels decode them; other operands that are
  * decoded become constants in f32, or dequantize. */
-#include "ir/decision.h"
 #include "passes/lowering.h"
 #include "passes/pass.h"
 
@@ -12,11 +11,7 @@ static value_id decoded(struct lowering *l, uint32_t i) {
     struct type type = lowering_type(l, i);
     const struct tensor *t = value_constant(l->m, v);
     if (op_operand_type(l->m, lowering_op(l), i).elem == type.elem || lowering_reads_coded(l, i)) return v;
-    if (t) {
-        value_id plain = module_plain_parameter(l->m, v, ELEM_f32);
-        decision_copy(l->m, v, plain);
-        return plain;
-    }
+    if (t) return module_plain_parameter(l->m, v, ELEM_f32);
     return type.quant.i ? lowering_one(l, OP_dequantize, v, NULL, 0) : lowering_cast(l, v, ELEM_f32);
 }
 
