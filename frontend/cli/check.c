@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Sums in another order err by about as much as the interpreter's, now more, now less. */
 static const double order_factor = 16;
@@ -18,6 +19,7 @@ struct check {
     uint32_t inputs, outputs;
     bool one_result;                       /* own is the only right one */
     struct tensor *in, *own, *exact, *got; /* own: in the model's types; exact: in f64 */
+    struct tensor *other, *again;          /* the inputs backwards; what further runs give */
 };
 
 static enum status read_check_inputs(struct invocation *inv, struct check *c) {
@@ -92,17 +94,61 @@ static enum status report(struct invocation *inv, const struct check *c, uint32_
         name);
 }
 
+/* The same numbers in the other order: indices stay within what they index. */
+static struct tensor backwards(const struct tensor *t) {
+    struct tensor r = tensor_new(t->elem, t->rank, t->dim);
+    size_t count = (size_t)tensor_count(t), size = count ? tensor_bytes(t) / count : 0;
+    for (size_t i = 0; i < count; i++)
+        memcpy((char *)r.data + i * size, (const char *)t->data + (count - 1 - i) * size, size);
+    return r;
+}
+
+static enum status run_once(struct invocation *inv, const struct compiled *compiled,
+                            const struct tensor *inputs, struct tensor *outputs, uint32_t n_outputs) {
+    for (uint32_t i = 0; i < n_outputs; i++)
+        if (outputs[i].data) memset(outputs[i].data, COMPILED_POISON, tensor_bytes(&outputs[i]));
+    int error = compiled_run(compiled, inputs, outputs, NULL);
+    if (!error) return STATUS_OK;
+    return diag_error(&inv->diag, (struct loc){0}, "running the compiled model: %s", adze_error_text(error));
+}
+
+static bool same_bytes(const struct tensor *a, const struct tensor *b) {
+    size_t bytes = tensor_bytes(a);
+    return !bytes || !memcmp(a->data, b->data, bytes);
+}
+
+/* A run may depend on its inputs alone: not on what an earlier run left, nor on what memory held before. */
+static enum status run_again(struct invocation *inv, struct check *c, const struct compiled *compiled) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < c->inputs; i++) c->other[i] = backwards(&c->in[i]);
+    TRY(compiled_outputs(inv, compiled, c->other, c->again));
+    compiled_poison(compiled);
+    TRY(run_once(inv, compiled, c->in, c->got, c->outputs));
+    for (uint32_t i = 0; i < c->inputs; i++) {
+        struct tensor kept = backwards(&c->other[i]);
+        if (!same_bytes(&c->in[i], &kept))
+            status = diag_error(&inv->diag, (struct loc){0}, "the compiled model changed its input %s",
+                                value_get(c->m, c->m->inputs.at[i])->name);
+        tensor_free(&kept);
+    }
+    TRY(status);
+    TRY(run_once(inv, compiled, c->other, c->again, c->outputs));
+    TRY(run_once(inv, compiled, c->in, c->again, c->outputs));
+    for (uint32_t i = 0; i < c->outputs; i++)
+        if (!same_bytes(&c->got[i], &c->again[i]))
+            status = diag_error(&inv->diag, (struct loc){0},
+                                "output %s of the compiled model is not the same after a run on other inputs",
+                                c->m->outputs.at[i].name);
+    return status;
+}
+
 static enum status run_all(struct invocation *inv, struct check *c, const struct compiled *compiled) {
     struct interp_options own = {0}, exact = {.f64 = true};
     TRY(read_check_inputs(inv, c));
     TRY(interp_run(c->m, c->in, &own, c->own, &inv->diag));
     TRY(interp_run(c->m, c->in, &exact, c->exact, &inv->diag));
     TRY(compiled_outputs(inv, compiled, c->in, c->got));
-    int error = compiled_run(compiled, c->in, c->got, NULL);
-    if (error)
-        return diag_error(&inv->diag, (struct loc){0}, "running the compiled model: %s",
-                          adze_error_text(error));
-    enum status status = STATUS_OK;
+    enum status status = run_again(inv, c, compiled);
     for (uint32_t i = 0; i < c->outputs; i++)
         if (report(inv, c, i) != STATUS_OK) status = STATUS_FAILED;
     return status;
@@ -118,14 +164,16 @@ enum status check_compiled(struct invocation *inv, const struct module *original
     c.own = arena_array(&inv->arena, struct tensor, c.outputs + 1);
     c.exact = arena_array(&inv->arena, struct tensor, c.outputs + 1);
     c.got = arena_array(&inv->arena, struct tensor, c.outputs + 1);
+    c.other = arena_array(&inv->arena, struct tensor, c.inputs + 1);
+    c.again = arena_array(&inv->arena, struct tensor, c.outputs + 1);
     char *path = emit_path(stem, OUTPUT_SHARED);
     enum status status = compiled_open(inv, path, NULL, 1, &compiled);
     free(path);
     if (status != STATUS_OK) return status;
     status = run_all(inv, &c, &compiled);
-    for (uint32_t i = 0; i < c.inputs; i++) tensor_free(&c.in[i]);
+    for (uint32_t i = 0; i < c.inputs; i++) tensor_free(&c.in[i]), tensor_free(&c.other[i]);
     for (uint32_t i = 0; i < c.outputs; i++)
-        tensor_free(&c.own[i]), tensor_free(&c.exact[i]), tensor_free(&c.got[i]);
+        tensor_free(&c.own[i]), tensor_free(&c.exact[i]), tensor_free(&c.got[i]), tensor_free(&c.again[i]);
     compiled_close(&compiled);
     return status;
 }

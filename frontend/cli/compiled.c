@@ -141,6 +141,11 @@ int compiled_run(const struct compiled *c, const struct tensor *inputs, struct t
     return code;
 }
 
+void compiled_poison(const struct compiled *c) {
+    const struct adze_call *call = adze_session_call(c->session);
+    if (call->scratch_bytes) memset(call->scratch, COMPILED_POISON, call->scratch_bytes);
+}
+
 const struct adze_variant *compiled_variant(const struct compiled *c) {
     return c->model->variant[adze_session_call(c->session)->variant & ~ADZE_SELECTED];
 }

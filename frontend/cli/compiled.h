@@ -31,6 +31,9 @@ MUST_USE enum status compiled_outputs(struct invocation *inv, const struct compi
 /* One run; `ticks` (NULL: none) gets nanoseconds for each step of the variant. Returns an adze_error. */
 int compiled_run(const struct compiled *c, const struct tensor *inputs, struct tensor *outputs,
                  uint64_t *ticks);
+enum { COMPILED_POISON = 0xFF }; /* a byte of which NaN patterns are made */
+/* Fills the session's scratch memory with it: a run may not depend on what is there. */
+void compiled_poison(const struct compiled *c);
 /* Type and declared shape of port i (inputs first, then outputs). Static shapes only, which `compile` makes.
  */
 struct tensor compiled_port(const struct compiled *c, uint32_t port); /* no data */
