@@ -49,6 +49,14 @@ struct tensor tensor_copy(const struct tensor *from) {
     return t;
 }
 
+struct tensor tensor_backwards(const struct tensor *from) {
+    struct tensor t = tensor_new(from->elem, from->rank, from->dim);
+    size_t count = (size_t)tensor_count(from), size = elem_bytes(from->elem);
+    const char *data = from->data;
+    for (size_t i = 0; i < count; i++) memcpy((char *)t.data + i * size, data + (count - 1 - i) * size, size);
+    return t;
+}
+
 struct tensor tensor_view(const struct tensor *of, uint32_t rank, const int64_t *dim) {
     struct tensor t = {.elem = of->elem, .rank = rank, .data = of->data, .quant = of->quant};
     check(rank <= MAX_RANK);

@@ -25,6 +25,7 @@ bool tensor_shape_ok(enum elem elem, uint32_t rank, const int64_t *dim);
 struct tensor tensor_new(enum elem elem, uint32_t rank, const int64_t *dim); /* owned, zeroed */
 struct tensor tensor_new_of(const struct types *types, struct type type);    /* static shape; owned, zeroed */
 struct tensor tensor_copy(const struct tensor *from);                        /* owned */
+struct tensor tensor_backwards(const struct tensor *from); /* the elements in the other order; owned */
 struct tensor tensor_view(const struct tensor *of, uint32_t rank,
                           const int64_t *dim); /* same data, not owned */
 struct tensor tensor_scalar_f64(enum elem elem, double value);

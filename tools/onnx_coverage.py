@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 
 import numpy as np
@@ -48,26 +49,35 @@ Test = collections.namedtuple("Test", "verdict opset op name reason")
 
 
 def make_tests():
-    """Writes the Python package's tests, once for each version of it."""
-    stamp = MADE / f".onnx-{onnx.__version__}"
-    if stamp.exists():
-        return
-    shutil.rmtree(MADE, ignore_errors=True)
+    """The folder of the Python package's tests, which are written once for each version of it."""
+    if (MADE / f".onnx-{onnx.__version__}").exists():
+        return MADE
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         from onnx.backend.test.case.node import collect_testcases
 
         cases = collect_testcases(None)
+    # Tests run side by side: whoever is ready first puts the folder in its place.
+    MADE.parent.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(dir=MADE.parent))
     for case in cases:
         if max((o.version for o in case.model.opset_import if not o.domain), default=0) in OPSETS:
-            write_test(case)
-    stamp.touch()
+            write_test(folder / case.name, case)
+    (folder / f".onnx-{onnx.__version__}").touch()
+    try:
+        folder.rename(MADE)
+    except OSError:
+        shutil.rmtree(folder)
+        if not (MADE / f".onnx-{onnx.__version__}").exists():  # those of another version
+            shutil.rmtree(MADE)
+            return make_tests()
+    return MADE
 
 
-def write_test(case):
-    data = MADE / case.name / "test_data_set_0"
+def write_test(folder, case):
+    data = folder / "test_data_set_0"
     data.mkdir(parents=True)
-    (MADE / case.name / "model.onnx").write_bytes(case.model.SerializeToString())
+    (folder / "model.onnx").write_bytes(case.model.SerializeToString())
     graph, (inputs, outputs) = case.model.graph, case.data_sets[0]
     for kind, values, infos in (("input", inputs, graph.input), ("output", outputs, graph.output)):
         for index, (value, info) in enumerate(zip(values, infos)):
@@ -173,9 +183,8 @@ def main():
     parser.add_argument("--check", action="store_true", help="change nothing; fail if something is out of date or wrong")
     arguments = parser.parse_args()
 
-    make_tests()
     imported = imported_ops()
-    debian, made = run_tests(arguments.tests, DEBIAN), run_tests(arguments.tests, MADE)
+    debian, made = run_tests(arguments.tests, DEBIAN), run_tests(arguments.tests, make_tests())
     text = PAGE.read_text()
     new = updated(text, page_part(debian, made, imported))
     faults = list(faults_of(debian + made, imported))

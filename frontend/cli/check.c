@@ -94,15 +94,6 @@ static enum status report(struct invocation *inv, const struct check *c, uint32_
         name);
 }
 
-/* The same numbers in the other order: indices stay within what they index. */
-static struct tensor backwards(const struct tensor *t) {
-    struct tensor r = tensor_new(t->elem, t->rank, t->dim);
-    size_t count = (size_t)tensor_count(t), size = count ? tensor_bytes(t) / count : 0;
-    for (size_t i = 0; i < count; i++)
-        memcpy((char *)r.data + i * size, (const char *)t->data + (count - 1 - i) * size, size);
-    return r;
-}
-
 static enum status run_once(struct invocation *inv, const struct compiled *compiled,
                             const struct tensor *inputs, struct tensor *outputs, uint32_t n_outputs) {
     for (uint32_t i = 0; i < n_outputs; i++)
@@ -120,12 +111,12 @@ static bool same_bytes(const struct tensor *a, const struct tensor *b) {
 /* A run may depend on its inputs alone: not on what an earlier run left, nor on what memory held before. */
 static enum status run_again(struct invocation *inv, struct check *c, const struct compiled *compiled) {
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < c->inputs; i++) c->other[i] = backwards(&c->in[i]);
+    for (uint32_t i = 0; i < c->inputs; i++) c->other[i] = tensor_backwards(&c->in[i]);
     TRY(compiled_outputs(inv, compiled, c->other, c->again));
     compiled_poison(compiled);
     TRY(run_once(inv, compiled, c->in, c->got, c->outputs));
     for (uint32_t i = 0; i < c->inputs; i++) {
-        struct tensor kept = backwards(&c->other[i]);
+        struct tensor kept = tensor_backwards(&c->other[i]);
         if (!same_bytes(&c->in[i], &kept))
             status = diag_error(&inv->diag, (struct loc){0}, "the compiled model changed its input %s",
                                 value_get(c->m, c->m->inputs.at[i])->name);

@@ -2,16 +2,16 @@
  * seed, alone: `graphs --seed=N --count=1` runs graph N again. */
 #include "frontend/read.h"
 #include "ir/print.h"
-#include "ir/target.h"
+
 #include "test/support/fuzz/gen.h"
 #include "test/support/fuzz/isolate.h"
 #include "test/support/fuzz/shrink.h"
 #include "test/support/fuzz/stats.h"
+#include "test/support/fuzz/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char usage[] =
     "usage: graphs [--seed=N] [--count=N] [OPTION...]\n"
@@ -89,26 +89,11 @@ static bool read_option(struct options *o, const char *argument) {
 
 struct fuzzer {
     struct options o;
-    const char *targets[4];
-    uint32_t target_count;
+    struct fuzz_targets targets;
     char *plain_pipeline;
     struct fuzz_stats stats;
     unsigned failures;
 };
-
-static void find_targets(struct fuzzer *f) {
-    static const struct {
-        const char *name;
-        uint64_t features;
-    } levels[] = {{"x86-64-v3", CPU_LEVEL_3}, {"x86-64-v4", CPU_LEVEL_4}, {"x86-64-v2", CPU_LEVEL_2}};
-    if (f->o.target) {
-        f->targets[f->target_count++] = f->o.target;
-        return;
-    }
-    for (size_t i = 0; i < COUNT_OF(levels); i++)
-        if (!(cpu_close(levels[i].features) & ~cpu_host())) f->targets[f->target_count++] = levels[i].name;
-    if (!f->target_count) f->targets[f->target_count++] = "host";
-}
 
 /* A test of its own: the graph as text with the command that runs it. */
 static void print_test(const struct module *m, const struct fuzz_config *config, const struct fuzzer *f) {
@@ -158,16 +143,16 @@ static void run_graph(struct fuzzer *f, const struct module *m, uint64_t seed, s
     config.specials = f->o.specials || (!f->o.model && !config.whole && seed % 3 == 0);
     if (config.compress) fuzz_stats_add_passes(&f->stats, config.compress);
     bool plain = f->o.plain || (!f->o.model && seed % 5 == 0);
-    config.target = f->targets[seed % f->target_count];
+    config.target = f->targets.name[seed % f->targets.count];
     config.pipeline = f->o.passes ? f->o.passes : plain ? f->plain_pipeline : NULL;
     fuzz_stats_add(&f->stats, m);
     if (!f->o.all) {
         run_config(f, m, config);
         return;
     }
-    for (uint32_t t = 0; t < f->target_count; t++)
+    for (uint32_t t = 0; t < f->targets.count; t++)
         for (int layout = 0; layout < 2; layout++) {
-            config.target = f->targets[t];
+            config.target = f->targets.name[t];
             config.pipeline = f->o.passes ? f->o.passes : layout ? f->plain_pipeline : NULL;
             run_config(f, m, config);
         }
@@ -228,22 +213,15 @@ static int run_random(struct fuzzer *f) {
     return f->failures > 0;
 }
 
-/* The library starts its threads before main. */
-static void want_one_thread(char **argv) {
-    if (getenv("OPENBLAS_NUM_THREADS")) return;
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    execv("/proc/self/exe", argv);
-}
-
 int main(int argc, char **argv) {
     struct fuzzer f = {.o = {.seed = 1, .count = 1, .timeout = 60, .max_failures = 20}};
-    want_one_thread(argv);
+    fuzz_want_one_thread(argv);
     for (int i = 1; i < argc; i++)
         if (!read_option(&f.o, argv[i])) {
             fputs(usage, strcmp(argv[i], "--help") ? stderr : stdout);
             return strcmp(argv[i], "--help") ? 2 : 0;
         }
-    find_targets(&f);
+    f.targets = f.o.target ? (struct fuzz_targets){{f.o.target}, 1} : fuzz_targets_here();
     f.plain_pipeline = fuzz_plain_pipeline();
     int status = f.o.model ? run_model(&f) : run_random(&f);
     if (f.o.stats) fuzz_stats_print(&f.stats, stdout);

@@ -127,10 +127,19 @@ static enum fuzz_failure expect_bits(struct checked *c) {
     return FUZZ_FINE;
 }
 
+static struct tensor *inputs_of_set(const struct checked *c, uint32_t set) {
+    if (!c->config->inputs) return fuzz_inputs(c->m, c->config->seed, set, set && c->config->specials);
+    uint32_t n = c->m->inputs.count;
+    struct tensor *in = xcalloc(n + 1, sizeof *in);
+    for (uint32_t i = 0; i < n; i++)
+        in[i] = set ? tensor_backwards(&c->config->inputs[i]) : tensor_copy(&c->config->inputs[i]);
+    return in;
+}
+
 static enum fuzz_failure expect(struct checked *c) {
     for (uint32_t set = 0; set < FUZZ_SETS; set++) {
         struct fuzz_expected *x = &c->sets[set];
-        x->input = fuzz_inputs(c->m, c->config->seed, set, set && c->config->specials);
+        x->input = inputs_of_set(c, set);
         if (c->config->whole) fuzz_make_whole(x->input, c->m->inputs.count);
         x->output = xcalloc(c->m->outputs.count + 1, sizeof *x->output);
         if (bound_run(c->m, x->input, x->output, &c->diag) != STATUS_OK) return told(c, FUZZ_INTERPRETER);

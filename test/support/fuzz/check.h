@@ -39,6 +39,8 @@ struct fuzz_config {
     const char *compress; /* passes that make the graph smaller first (compress.h); NULL: none */
     uint32_t samples;     /* that these passes see */
     bool whole;           /* weights and inputs are made whole numbers, small ones */
+    /* By input: the numbers of the first set, backwards those of the second; NULL: random ones. */
+    const struct tensor *inputs;
 };
 
 struct fuzz_counts {
