@@ -24,6 +24,12 @@ LLVMValueRef vmath_sigmoid(LLVMBuilderRef b, LLVMValueRef x); /*     2        2.
 LLVMValueRef vmath_erf(LLVMBuilderRef b, LLVMValueRef x);     /*     2        2    */
 LLVMValueRef vmath_sin(LLVMBuilderRef b, LLVMValueRef x);     /*     1        2.5  */
 LLVMValueRef vmath_cos(LLVMBuilderRef b, LLVMValueRef x);     /*     1        2.5  */
+LLVMValueRef vmath_asin(LLVMBuilderRef b, LLVMValueRef x);    /*     1        3    */
+LLVMValueRef vmath_acos(LLVMBuilderRef b, LLVMValueRef x);    /*     1        3    */
+LLVMValueRef vmath_atan(LLVMBuilderRef b, LLVMValueRef x);    /*     1        2.5  */
+LLVMValueRef vmath_asinh(LLVMBuilderRef b, LLVMValueRef x);   /*     1        3    */
+LLVMValueRef vmath_acosh(LLVMBuilderRef b, LLVMValueRef x);   /*     1        3    */
+LLVMValueRef vmath_atanh(LLVMBuilderRef b, LLVMValueRef x);   /*     1        3    */
 /* x to the power y as C's pow defines it. f64: 2 + 2.5 |y log x| ulp. */
 LLVMValueRef vmath_pow(LLVMBuilderRef b, LLVMValueRef x, LLVMValueRef y); /* f32: 1 ulp */
 /* log(1 + exp(x)) without overflow. */

@@ -19,6 +19,12 @@ UNARY(sqrt)
 UNARY(reciprocal)
 UNARY(sin)
 UNARY(cos)
+UNARY(asin)
+UNARY(acos)
+UNARY(atan)
+UNARY(asinh)
+UNARY(acosh)
+UNARY(atanh)
 UNARY(neg)
 UNARY(abs)
 UNARY(sign)
@@ -28,7 +34,6 @@ UNARY(round)
 UNARY(softplus)
 UNARY(softsign)
 UNARY(hard_swish)
-UNARY(not )
 
 enum status import_leaky_relu(struct node *n) {
     double alpha = node_float(n, "alpha", 0.01);
@@ -243,14 +248,39 @@ BINARY(sub)
 BINARY(mul)
 BINARY(div)
 BINARY(prelu)
-BINARY(and)
-BINARY(or)
-BINARY(xor)
 BINARY(equal)
 BINARY(less)
 BINARY(less_equal)
 BINARY(greater)
 BINARY(greater_equal)
+
+/* One IR op computes on truth values and on bits; ONNX tells them apart. */
+static enum status bits(struct node *n, enum op_kind kind, uint32_t operands, elem_set elems) {
+    ref x[2] = {{0}};
+    for (uint32_t i = 0; i < operands; i++) {
+        x[i] = node_in(n, i);
+        enum elem elem = ref_elem(n->im, x[i]);
+        if (!elem_in(elem, elems) || elem != ref_elem(n->im, x[0]))
+            return node_error(n, "input %u is %s, expected %s", i, elem_name(elem),
+                              i                    ? elem_name(ref_elem(n->im, x[0]))
+                              : elems == ELEMS_INT ? "integers"
+                                                   : "bool");
+    }
+    return node_result(n, emit_op(n, kind, x, operands, NULL, 0));
+}
+
+#define BITS(name, kind, operands, elems)                                                                    \
+    enum status import_##name(struct node *n) {                                                              \
+        return bits(n, OP_##kind, operands, elems);                                                          \
+    }
+BITS(and, and, 2, ELEMS_BOOL)
+BITS(or, or, 2, ELEMS_BOOL)
+BITS(xor, xor, 2, ELEMS_BOOL)
+BITS(not, not, 1, ELEMS_BOOL)
+BITS(bitwise_and, and, 2, ELEMS_INT)
+BITS(bitwise_or, or, 2, ELEMS_INT)
+BITS(bitwise_xor, xor, 2, ELEMS_INT)
+BITS(bitwise_not, not, 1, ELEMS_INT)
 
 enum status import_where(struct node *n) {
     return node_result(n, emit3(n, OP_where, node_in(n, 0), node_in(n, 1), node_in(n, 2)));

@@ -22,7 +22,8 @@
 #define INTS(id, formula) LOOP(ints_##id, int64_t, int64_t, formula)
 #define UINTS(id, formula) LOOP(uints_##id, uint64_t, uint64_t, formula)
 
-/* Rows for floats alone, for floats and signed integers, for all numbers, for booleans, and for comparisons.
+/* Rows for floats alone, for floats and signed integers, for all numbers, for booleans and integers, and for
+ * comparisons.
  */
 #define ON_FLOATS(id, formula)                                                                               \
     FLOATS(id, formula)                                                                                      \
@@ -36,9 +37,10 @@
     INTS(id, of_ints)                                                                                        \
     UINTS(id, of_uints)                                                                                      \
     static const struct scalar scalar_##id = {.floats = floats_##id, .ints = ints_##id, .uints = uints_##id};
-#define ON_BOOLS(id, formula)                                                                                \
+#define ON_BITS(id, formula)                                                                                 \
+    INTS(id, formula)                                                                                        \
     UINTS(id, formula)                                                                                       \
-    static const struct scalar scalar_##id = {.uints = uints_##id};
+    static const struct scalar scalar_##id = {.ints = ints_##id, .uints = uints_##id};
 #define ON_PAIRS(id, relation)                                                                               \
     TEST(id, a relation b)                                                                                   \
     INTS(id, a relation b)                                                                                   \
@@ -114,6 +116,12 @@ ON_FLOATS(sqrt, sqrt(a))
 ON_FLOATS(reciprocal, 1 / a)
 ON_FLOATS(sin, sin(a))
 ON_FLOATS(cos, cos(a))
+ON_FLOATS(asin, asin(a))
+ON_FLOATS(acos, acos(a))
+ON_FLOATS(atan, atan(a))
+ON_FLOATS(asinh, asinh(a))
+ON_FLOATS(acosh, acosh(a))
+ON_FLOATS(atanh, atanh(a))
 ON_SIGNED(neg, -a, WRAP(-U(a)))
 ON_NUMBERS(abs, fabs(a), a < 0 ? WRAP(-U(a)) : a, a)
 ON_NUMBERS(sign, a > 0 ? 1 : a < 0 ? -1 : a, (a > 0) - (a < 0), a > 0)
@@ -123,7 +131,7 @@ ON_FLOATS(round, nearbyint(a))
 ON_FLOATS(softsign, a / (1 + fabs(a)))
 ON_FLOATS(softplus, log1p(exp(-fabs(a))) + relu(a))
 ON_FLOATS(elu, a >= 0 ? a : p->at[0] * expm1(a))
-ON_BOOLS(not, !a)
+ON_BITS(not, p->elem == ELEM_bool ? !a : ~a)
 AS_A_WHOLE(identity)
 AS_A_WHOLE(cast)
 
@@ -168,9 +176,9 @@ ON_NUMBERS(pow, pow(a, b), pow_int(a, b), pow_uint(a, b))
 ON_NUMBERS(min, smaller(a, b), a < b ? a : b, a < b ? a : b)
 ON_NUMBERS(max, larger(a, b), a > b ? a : b, a > b ? a : b)
 ON_SIGNED(prelu, a >= 0 ? a : a * b, a >= 0 ? a : WRAP(U(a) * U(b)))
-ON_BOOLS(and, a &&b)
-ON_BOOLS(or, a || b)
-ON_BOOLS(xor, a != b)
+ON_BITS(and, a &b)
+ON_BITS(or, a | b)
+ON_BITS(xor, a ^ b)
 ON_PAIRS(equal, ==)
 ON_PAIRS(less, <)
 ON_PAIRS(less_equal, <=)

@@ -39,10 +39,22 @@ static value_id make_positive(struct gen *g, value_id x) {
     return gen_binary(g, OP_add, magnitude, gen_number(g, gen_elem_of(g, x), 0.5));
 }
 
+/* Inverse functions mostly get what they are defined for. */
+static value_id make_defined(struct gen *g, enum op_kind kind, value_id x) {
+    if (!gen_chance(g, 80)) return x;
+    if (kind == OP_asin || kind == OP_acos || kind == OP_atanh) return gen_unary(g, OP_tanh, x);
+    if (kind != OP_acosh) return x;
+    value_id magnitude = gen_unary(g, OP_abs, x);
+    return magnitude.i ? gen_binary(g, OP_add, magnitude, gen_number(g, gen_elem_of(g, x), 1)) : magnitude;
+}
+
 bool gen_rule_unary(struct gen *g, enum op_kind kind) {
     struct gen_want want = any_of(kind);
     bool positive = kind == OP_log || kind == OP_sqrt || kind == OP_reciprocal;
-    if (!positive) return gen_unary(g, kind, gen_pick(g, want)).i;
+    if (!positive) {
+        value_id x = make_defined(g, kind, gen_pick(g, want));
+        return x.i && gen_unary(g, kind, x).i;
+    }
     want.bounded = true;
     want.lo = 0.125;
     want.hi = 1e30;
