@@ -64,14 +64,16 @@ static void help(const struct program *p) {
     }
 }
 
-/* Names may hold "=": the longest port's name that fits wins. */
+/* Names may hold "=": the longest port's name that fits wins. An input may be an output, too: of two ports of
+ * one name the first has the first file. */
 static void take_port(struct program *p, const char *argument) {
     uint32_t best = p->model->ports;
     size_t length = 0;
     for (uint32_t i = 0; i < p->model->ports; i++) {
         size_t n = strlen(p->model->port[i]->name);
-        if (n >= length && strncmp(argument, p->model->port[i]->name, n) == 0 && argument[n] == '=')
-            best = i, length = n;
+        if (strncmp(argument, p->model->port[i]->name, n) != 0 || argument[n] != '=') continue;
+        int first = best == p->model->ports || n > length, next = n == length && p->file[best] && !p->file[i];
+        if (first || next) best = i, length = n;
     }
     if (best == p->model->ports) {
         fprintf(stderr, "%s: error: '%s' is no option and names no input or output\n\n", p->name, argument);

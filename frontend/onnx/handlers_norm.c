@@ -60,15 +60,31 @@ enum status import_layernorm(struct node *n) {
     return node_result(n, ref_none(bias) ? y : emit2(n, OP_add, y, bias));
 }
 
-/* (x - mean) / sqrt(variance + epsilon) over the axes. */
-static ref standardized(struct node *n, ref x, const int64_t *axes, uint32_t count, double epsilon) {
-    struct attr attrs[] = {node_attr_ints(n, ATTR_axes, axes, count), attr_bool(ATTR_keep, true)};
-    ref centred = emit2(n, OP_sub, x, emit_op(n, OP_reduce_mean, &x, 1, attrs, 2));
-    ref square = emit2(n, OP_mul, centred, centred);
-    ref variance = emit_op(n, OP_reduce_mean, &square, 1, attrs, 2);
-    ref deviation =
-        emit1(n, OP_sqrt, emit2(n, OP_add, variance, ref_f64(n->im, ref_elem(n->im, x), epsilon)));
-    return emit2(n, OP_div, centred, deviation);
+/* (x - mean) / sqrt(variance + epsilon) over the dimensions from axis on. */
+static ref standardized(struct node *n, ref x, uint32_t axis, double epsilon) {
+    return emit1_with(n, OP_layernorm, x, attr_int(ATTR_axis, axis), attr_float(ATTR_epsilon, epsilon));
+}
+
+/* The same over any dimensions: those move to the end and back. */
+static ref standardized_over(struct node *n, ref x, const struct ints *axes, double epsilon) {
+    uint32_t rank = ref_rank(n->im, x), count = 0, axis;
+    int64_t perm[MAX_RANK], back[MAX_RANK];
+    bool over[MAX_RANK] = {false};
+    for (uint32_t i = 0; i < axes->count; i++) {
+        if (node_axis(n, axes->at[i], rank, &axis) != STATUS_OK) return (ref){0};
+        over[axis] = true;
+    }
+    for (uint32_t i = 0; i < rank; i++)
+        if (!over[i]) perm[count++] = i;
+    axis = count;
+    for (uint32_t i = 0; i < rank; i++)
+        if (over[i]) perm[count++] = i;
+    for (uint32_t i = 0; i < rank; i++) back[perm[i]] = i;
+    if (axis == rank) return emit2(n, OP_sub, x, x);
+    x = emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, perm, rank));
+    if (ref_none(x)) return x;
+    x = standardized(n, x, axis, epsilon);
+    return ref_none(x) ? x : emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, back, rank));
 }
 
 /* A number for each channel, in the shape [channels, 1, …] that aligns with dimension 1 of x. */
@@ -82,11 +98,9 @@ static ref per_channel(struct node *n, ref r, uint32_t rank) {
 enum status import_instance_norm(struct node *n) {
     ref x = node_in(n, 0);
     uint32_t rank = ref_rank(n->im, x);
-    int64_t axes[MAX_RANK];
     double epsilon = node_float(n, "epsilon", 1e-5);
     if (rank < 3) return node_error(n, "input 0 has rank %u, expected at least 3", rank);
-    for (uint32_t i = 2; i < rank; i++) axes[i - 2] = i;
-    ref y = standardized(n, x, axes, rank - 2, epsilon);
+    ref y = standardized(n, x, 2, epsilon);
     y = emit2(n, OP_mul, y, per_channel(n, node_in(n, 1), rank));
     return node_result(n, emit2(n, OP_add, y, per_channel(n, node_in(n, 2), rank)));
 }
@@ -95,7 +109,9 @@ enum status import_mean_variance_norm(struct node *n) {
     static const int64_t usual[] = {0, 2, 3};
     struct ints axes = node_ints(n, "axes");
     if (!axes.given) axes = (struct ints){usual, 3, true};
-    return node_result(n, standardized(n, node_in(n, 0), axes.at, axes.count, 1e-9));
+    /* ONNX adds 1e-9 to the deviation itself: its square under the root is that, but for deviations near it.
+     */
+    return node_result(n, standardized_over(n, node_in(n, 0), &axes, 1e-18));
 }
 
 /* x / norm along axis, 0 where the norm is 0. */
@@ -134,7 +150,7 @@ enum status import_group_norm(struct node *n) {
     for (uint32_t i = 2; i < rank; i++) rows[2] = dim_mul(types, rows[2], dims[i]);
     ref y = emit1_with(n, OP_reshape, x, node_attr_dims(n, ATTR_shape, rows, 3));
     if (ref_none(y)) return STATUS_FAILED;
-    y = standardized(n, y, (const int64_t[]){2}, 1, epsilon);
+    y = standardized(n, y, 2, epsilon);
     bool per_group = ref_rank(n->im, scale) == 1 && dim_is_const(types, ref_dim(n->im, scale, 0), &given) &&
                      given == groups && n->opset < 21;
     if (per_group) {

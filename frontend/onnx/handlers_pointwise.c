@@ -294,7 +294,11 @@ enum status import_mod(struct node *n) {
     bool floats = elem_is_float(ref_elem(n->im, a));
     ref rest = emit2(n, OP_mod, a, b);
     if (fmod == floats) return node_result(n, rest);
-    if (fmod) return node_result(n, emit2(n, OP_sub, a, emit2(n, OP_mul, b, emit2(n, OP_div, a, b))));
+    if (fmod) { /* as for floored rests, 0 where b is 0 */
+        ref truncated = emit2(n, OP_sub, a, emit2(n, OP_mul, b, emit2(n, OP_div, a, b)));
+        ref none = number(n, a, 0);
+        return node_result(n, emit3(n, OP_where, emit2(n, OP_equal, b, none), none, truncated));
+    }
     ref zero = number(n, a, 0),
         negative = emit2(n, OP_xor, emit2(n, OP_less, rest, zero), emit2(n, OP_less, b, zero));
     ref wrong = emit2(n, OP_and, negative, emit1(n, OP_not, emit2(n, OP_equal, rest, zero)));

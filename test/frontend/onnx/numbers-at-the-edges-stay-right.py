@@ -84,6 +84,20 @@ for kind in (np.uint8, np.uint16, np.uint32, np.uint64):
         shifted = kind([shift(a, b) % 2**bits for a, b in zip(numbers, shifts)])
         add("BitShift", [kind(numbers), kind(shifts)], shifted, direction=direction)
 
+# Whole numbers divided by zero, and the smallest one by -1: as in two's complement, 0 where there is no answer, and no trap.
+for kind in (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64):
+    lo, hi = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
+    numbers = [lo, lo + 1, hi, hi - 1, 0, 1, 2, 3, 7, hi // 2, *([-1, -2, -7] if lo else [])]
+    pairs = [(a, b) for a in numbers for b in numbers]
+    a, b = (np.array([pair[side] for pair in pairs], kind) for side in (0, 1))
+    quotients = [0 if q == 0 else abs(p) // abs(q) * (-1 if (p < 0) != (q < 0) else 1) for p, q in pairs]
+    add("Div", [a, b], np.array([(q - lo) % (hi - lo + 1) + lo for q in quotients], kind))
+    add("Mod", [a, b], np.array([0 if q == 0 else p % q for p, q in pairs], kind))
+    add("Mod", [a, b], np.array([0 if q == 0 else p - q * quotient for (p, q), quotient in zip(pairs, quotients)], kind), fmod=1)
+    for divisor in (0, 1, 3, hi, *([-1, lo] if lo else [])):
+        quotients = [0 if divisor == 0 else abs(p) // abs(divisor) * (-1 if (p < 0) != (divisor < 0) else 1) for p in numbers]
+        add("Div", [np.array(numbers, kind), [kind(divisor)]], np.array([(q - lo) % (hi - lo + 1) + lo for q in quotients], kind))
+
 add("Slice", [cells, [np.int64([2])], [np.int64([-(2**63)])], [np.int64([1])], [np.int64([-(2**63)])]], cells[:, 2:])
 add("Shrink", [np.int32([-5, -1, 0, 1, 2, 9])], np.int32([-3, 0, 0, 0, 0, 7]), lambd=2.0, bias=2.0)
 
