@@ -50,8 +50,8 @@ int64_t node_int(struct node *n, const char *name, int64_t fill) {
     return a ? a->i : fill;
 }
 
-/* Attributes are f32, but were written as decimals: 0.1 is meant, not 0.10000000149. Both are the same f32.
- */
+/* Attributes, and their defaults, are f32, but were written as decimals: 0.1 is meant, not 0.10000000149.
+ * Both are the same f32. */
 static double decimal(const struct node *n, float value) {
     ref x = node_in(n, 0);
     if (!isfinite(value) || (!ref_none(x) && ref_elem(n->im, x) == ELEM_f64)) return (double)value;
@@ -65,7 +65,7 @@ static double decimal(const struct node *n, float value) {
 double node_float(struct node *n, const char *name, double fill) {
     const Onnx__AttributeProto *a =
         typed_attr(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT, "a float");
-    return a ? decimal(n, a->f) : fill;
+    return decimal(n, a ? a->f : (float)fill);
 }
 
 struct ints node_ints(struct node *n, const char *name) {
@@ -154,7 +154,7 @@ enum status node_float_or_input(struct node *n, const char *name, uint32_t i, do
     const Onnx__AttributeProto *a =
         typed_attr(n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT, "a float");
     const struct tensor *t = NULL;
-    *out = a ? decimal(n, a->f) : fill;
+    *out = decimal(n, a ? a->f : (float)fill);
     if (n->failed) return STATUS_FAILED;
     if (!a) TRY(constant_input(n, i, &t));
     if (t && tensor_count(t) > 1)

@@ -206,3 +206,19 @@ ref emit2(struct node *n, enum op_kind kind, ref a, ref b) {
 ref emit3(struct node *n, enum op_kind kind, ref a, ref b, ref c) {
     return emit_op(n, kind, (const ref[]){a, b, c}, 3, NULL, 0);
 }
+
+/* -- element types -- */
+ref emit_cast(struct node *n, ref x, enum elem elem) {
+    if (ref_none(x) || ref_elem(n->im, x) == elem) return x;
+    return emit1_with(n, OP_cast, x, attr_elem(ATTR_to, elem));
+}
+
+ref node_in_wide(struct node *n, uint32_t i) {
+    ref x = node_in(n, i);
+    bool narrow = !ref_none(x) && elem_is_float(ref_elem(n->im, x)) && elem_bytes(ref_elem(n->im, x)) == 2;
+    return narrow ? emit_cast(n, x, ELEM_f32) : x;
+}
+
+enum status node_result_as(struct node *n, ref r, enum elem elem) {
+    return node_result(n, emit_cast(n, r, elem));
+}

@@ -106,15 +106,19 @@ static enum status iterate(struct node *n, struct unrolling *u, uint32_t skip) {
     return STATUS_OK;
 }
 
-/* The pieces of a scan, stacked along a new axis. */
-static ref stacked(struct node *n, const struct unrolling *u, uint32_t scan, int64_t axis, bool backwards) {
-    ref *piece = &u->pieces[scan * MOST_ITERATIONS], *all = arena_array(&n->im->m->arena, ref, u->done);
-    for (uint32_t i = 0; i < u->done; i++) {
-        ref one = piece[backwards ? u->done - 1 - i : i];
+/* Values stacked along a new axis, or from the last one to the first. */
+static ref stacked(struct node *n, const ref *pieces, uint32_t count, int64_t axis, bool backwards) {
+    ref *all = arena_array(&n->im->m->arena, ref, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ref one = pieces[backwards ? count - 1 - i : i];
         all[i] = emit1_with(n, OP_unsqueeze, one, node_attr_ints(n, ATTR_axes, &axis, 1));
         if (ref_none(all[i])) return all[i];
     }
-    return emit_op(n, OP_concat, all, u->done, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
+    return emit_op(n, OP_concat, all, count, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
+}
+
+static ref collected(struct node *n, const struct unrolling *u, uint32_t scan, int64_t axis, bool backwards) {
+    return stacked(n, &u->pieces[scan * MOST_ITERATIONS], u->done, axis, backwards);
 }
 
 static enum status finish(struct node *n, const struct unrolling *u, const int64_t *axes,
@@ -123,7 +127,7 @@ static enum status finish(struct node *n, const struct unrolling *u, const int64
     for (uint32_t i = 0; i < u->scans; i++) {
         if (!node_wants(n, u->states + i)) continue;
         if (!u->done) return unsupported(n, "%s that collects results of no iteration", n->proto->op_type);
-        ref all = stacked(n, u, i, axes ? axes[i] : 0, backwards && backwards[i]);
+        ref all = collected(n, u, i, axes ? axes[i] : 0, backwards && backwards[i]);
         if (ref_none(all)) return STATUS_FAILED;
         node_out(n, u->states + i, all);
     }
@@ -188,13 +192,13 @@ static ref element(struct node *n, ref x, int64_t axis, int64_t at) {
     return emit1_with(n, OP_squeeze, piece, node_attr_ints(n, ATTR_axes, &axis, 1));
 }
 
-static enum status scan_length(struct node *n, uint32_t states, uint32_t scans, struct scan_list *list,
+static enum status scan_length(struct node *n, const ref *scanned, uint32_t scans, struct scan_list *list,
                                int64_t *length) {
     for (uint32_t i = 0; i < scans; i++) {
-        ref x = node_in(n, states + i);
+        ref x = scanned[i];
         uint32_t axis;
         int64_t size;
-        if (ref_none(x)) return node_error(n, "input %u is missing", states + i);
+        if (ref_none(x)) return node_error(n, "an input that it scans is missing");
         TRY(node_axis(n, list->axis[i], ref_rank(n->im, x), &axis));
         list->axis[i] = axis;
         if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &size))
@@ -203,35 +207,94 @@ static enum status scan_length(struct node *n, uint32_t states, uint32_t scans, 
             return node_error(n, "it scans %lld and %lld elements", (long long)*length, (long long)size);
         *length = size;
     }
+    if (*length > MOST_ITERATIONS) return unsupported(n, "Scan of more than %d elements", MOST_ITERATIONS);
+    return STATUS_OK;
+}
+
+/* The inputs that have an equal in the body begin at input `first`: states, then what is scanned. */
+static enum status read_scan(struct node *n, uint32_t first, const Onnx__GraphProto **body, uint32_t *states,
+                             uint32_t *scans) {
+    int64_t given = node_int(n, "num_scan_inputs", 0), count = (int64_t)n->proto->n_input - first;
+    *body = graph_attr(n, "body");
+    if (!*body) return STATUS_FAILED;
+    if (given < 1 || given > count || (int64_t)(*body)->n_input != count)
+        return node_error(n, "it scans %lld of %lld inputs, its body has %zu", (long long)given,
+                          (long long)count, (*body)->n_input);
+    *scans = (uint32_t)given, *states = (uint32_t)(count - given);
+    if ((*body)->n_output < *states || n->proto->n_output > (*body)->n_output)
+        return node_error(n, "its body has %zu outputs for %u states", (*body)->n_output, *states);
+    return STATUS_OK;
+}
+
+/* All iterations over `given`: states, then what is scanned. */
+static enum status iterate_all(struct node *n, struct unrolling *u, const ref *given, uint32_t scans,
+                               const struct scan_list *in, int64_t length) {
+    memcpy(u->state, given, u->states * sizeof *given);
+    for (int64_t t = 0; t < length; t++) {
+        memcpy(u->in, u->state, u->states * sizeof *u->state);
+        for (uint32_t i = 0; i < scans; i++) {
+            u->in[u->states + i] =
+                element(n, given[u->states + i], in->axis[i], in->backwards[i] ? length - 1 - t : t);
+            if (ref_none(u->in[u->states + i])) return STATUS_FAILED;
+        }
+        TRY(iterate(n, u, 0));
+    }
     return STATUS_OK;
 }
 
 enum status import_scan(struct node *n) {
-    const Onnx__GraphProto *body = graph_attr(n, "body");
-    int64_t given = node_int(n, "num_scan_inputs", 0), length = 0;
+    const Onnx__GraphProto *body;
+    uint32_t states, scans;
+    int64_t length = 0;
     struct scan_list in, out;
-    if (!body) return STATUS_FAILED;
-    if (given < 1 || given > (int64_t)n->proto->n_input || body->n_input != n->proto->n_input)
-        return node_error(n, "it scans %lld of %zu inputs, its body has %zu", (long long)given,
-                          n->proto->n_input, body->n_input);
-    uint32_t scans = (uint32_t)given, states = (uint32_t)n->proto->n_input - scans;
-    if (body->n_output < states || n->proto->n_output > body->n_output)
-        return node_error(n, "its body has %zu outputs for %u states", body->n_output, states);
+    TRY(read_scan(n, 0, &body, &states, &scans));
+    ref *given = arena_array(&n->im->m->arena, ref, states + scans);
+    for (uint32_t i = 0; i < states + scans; i++) given[i] = node_in(n, i);
     TRY(read_scan_list(n, "scan_input_axes", "scan_input_directions", scans, &in));
     TRY(read_scan_list(n, "scan_output_axes", "scan_output_directions", (uint32_t)body->n_output - states,
                        &out));
-    TRY(scan_length(n, states, scans, &in, &length));
-    if (length > MOST_ITERATIONS) return unsupported(n, "Scan of more than %d elements", MOST_ITERATIONS);
+    TRY(scan_length(n, given + states, scans, &in, &length));
     struct unrolling u = unroll(n, body, states, (uint32_t)body->n_output - states);
-    for (uint32_t i = 0; i < states; i++) u.state[i] = node_in(n, i);
-    for (int64_t t = 0; t < length; t++) {
-        memcpy(u.in, u.state, states * sizeof *u.state);
-        for (uint32_t i = 0; i < scans; i++) {
-            u.in[states + i] =
-                element(n, node_in(n, states + i), in.axis[i], in.backwards[i] ? length - 1 - t : t);
-            if (ref_none(u.in[states + i])) return STATUS_FAILED;
-        }
-        TRY(iterate(n, &u, 0));
-    }
+    TRY(iterate_all(n, &u, given, scans, &in, length));
     return finish(n, &u, out.axis, out.backwards);
+}
+
+/* Opset 8: lengths of the sequences, then states and what is scanned, with a batch that comes first; each of
+ * its sequences is scanned alone. */
+enum status import_scan_batch(struct node *n) {
+    enum { MOST_SEQUENCES = 256 };
+    const Onnx__GraphProto *body;
+    uint32_t states, scans;
+    int64_t batch, length = 0;
+    struct scan_list in;
+    TRY(read_scan(n, 1, &body, &states, &scans));
+    if (!ref_none(node_in(n, 0))) return unsupported(n, "Scan of sequences that have lengths of their own");
+    TRY(read_scan_list(n, "axes", "directions", scans, &in));
+    uint32_t count = states + scans, outputs = (uint32_t)body->n_output;
+    if (ref_none(node_in(n, count)) || !ref_rank(n->im, node_in(n, count)) ||
+        !dim_is_const(&n->im->m->types, ref_dim(n->im, node_in(n, count), 0), &batch) ||
+        batch > MOST_SEQUENCES)
+        return unsupported(n, "Scan of a batch without a size, or of more than %d sequences", MOST_SEQUENCES);
+    ref *given = arena_array(&n->im->m->arena, ref, count);
+    ref *results = arena_array(&n->im->m->arena, ref, (size_t)outputs * MOST_SEQUENCES);
+    for (int64_t b = 0; b < batch; b++) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (ref_none(node_in(n, 1 + i))) return node_error(n, "input %u is missing", 1 + i);
+            given[i] = element(n, node_in(n, 1 + i), 0, b);
+            if (ref_none(given[i])) return STATUS_FAILED;
+        }
+        TRY(scan_length(n, given + states, scans, &in, &length));
+        if (!length) return unsupported(n, "Scan that collects results of no iteration");
+        struct unrolling u = unroll(n, body, states, outputs - states);
+        TRY(iterate_all(n, &u, given, scans, &in, length));
+        for (uint32_t i = 0; i < outputs; i++)
+            results[i * MOST_SEQUENCES + b] =
+                i < states ? u.state[i] : collected(n, &u, i - states, 0, false);
+    }
+    for (uint32_t i = 0; i < n->proto->n_output; i++) {
+        ref all = stacked(n, &results[i * MOST_SEQUENCES], (uint32_t)batch, 0, false);
+        if (ref_none(all)) return STATUS_FAILED;
+        node_out(n, i, all);
+    }
+    return STATUS_OK;
 }

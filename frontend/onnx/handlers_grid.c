@@ -16,7 +16,7 @@ struct grid {
     int64_t batch, channels, places, cells; /* places: of the grid; cells: of the operand */
     int64_t extent[MOST_AXES];
     dim_id out[MOST_AXES];
-    enum elem elem;
+    enum elem elem, wide; /* of the operand; of positions and weights */
 };
 
 /* What lies around every place along one axis, each [batch, places]. */
@@ -25,7 +25,7 @@ struct taps {
 };
 
 static ref number(struct node *n, const struct grid *g, double value) {
-    return ref_f64(n->im, g->elem, value);
+    return ref_f64(n->im, g->wide, value);
 }
 
 static ref linear(struct node *n, const struct grid *g, ref x, double factor, double term) {
@@ -50,10 +50,8 @@ static ref positions(struct node *n, const struct grid *g, ref grid, uint32_t ax
     const dim_id flat[2] = {dim_const(&n->im->m->types, g->batch), dim_const(&n->im->m->types, g->places)};
     ref at = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, g->axes - 1 - axis)); /* x comes first */
     ref part = emit2_with(n, OP_gather, grid, at, attr_int(ATTR_axis, g->axes + 1));
-    ref x = emit1_with(n, OP_reshape, part, node_attr_dims(n, ATTR_shape, flat, 2));
+    ref x = emit_cast(n, emit1_with(n, OP_reshape, part, node_attr_dims(n, ATTR_shape, flat, 2)), g->wide);
     double extent = (double)g->extent[axis];
-    if (!ref_none(x) && ref_elem(n->im, x) != g->elem)
-        x = emit1_with(n, OP_cast, x, attr_elem(ATTR_to, g->elem));
     x = g->align ? linear(n, g, x, (extent - 1) / 2, (extent - 1) / 2)
                  : linear(n, g, x, extent / 2, (extent - 1) / 2);
     if (g->padding == PAD_BORDER) return clipped(n, x, 0, extent - 1);
@@ -80,7 +78,7 @@ static void add_tap(struct node *n, const struct grid *g, uint32_t axis, ref cel
         t->inside[k] = emit2(n, OP_and, emit2(n, OP_greater_equal, cell, number(n, g, 0)),
                              emit2(n, OP_less_equal, cell, number(n, g, last)));
     if (g->padding == PAD_REFLECTION) cell = emit1(n, OP_round, reflected(n, g, cell, g->extent[axis]));
-    t->index[k] = emit1_with(n, OP_cast, clipped(n, cell, 0, last), attr_elem(ATTR_to, ELEM_i64));
+    t->index[k] = emit_cast(n, clipped(n, cell, 0, last), ELEM_i64);
 }
 
 static struct taps taps_of(struct node *n, const struct grid *g, ref grid, uint32_t axis) {
@@ -130,8 +128,8 @@ static ref share(struct node *n, const struct grid *g, ref rows, const struct ta
     }
     ref y = emit2_with(n, OP_gather, rows, at, attr_int(ATTR_axis, 0));
     if (!ref_none(weight)) y = emit2(n, OP_mul, y, beside_channels(n, weight));
-    if (!ref_none(inside)) y = emit3(n, OP_where, beside_channels(n, inside), y, number(n, g, 0));
-    return y;
+    if (ref_none(inside) || ref_none(y)) return y;
+    return emit3(n, OP_where, beside_channels(n, inside), y, ref_f64(n->im, ref_elem(n->im, y), 0));
 }
 
 static enum status read_grid(struct node *n, struct grid *g) {
@@ -153,6 +151,8 @@ static enum status read_grid(struct node *n, struct grid *g) {
     *g = (struct grid){
         .mode = mode_of[mode], .padding = padding, .align = node_int(n, "align_corners", 0) != 0};
     g->elem = ref_elem(n->im, x), g->axes = rank - 2;
+    bool fits_f32 = elem_is_float(g->elem) ? g->elem != ELEM_f64 : elem_bytes(g->elem) < 4;
+    g->wide = fits_f32 && ref_elem(n->im, grid) != ELEM_f64 ? ELEM_f32 : ELEM_f64;
     g->taps = g->mode == GRID_NEAREST ? 1 : g->mode == GRID_LINEAR ? 2 : 4;
     g->batch = dim[0], g->channels = dim[1], g->places = g->cells = 1;
     for (uint32_t i = 0; i < g->axes; i++) {
@@ -162,7 +162,6 @@ static enum status read_grid(struct node *n, struct grid *g) {
         if (g->cells > LARGEST || g->places > LARGEST)
             return unsupported(n, "GridSample of more than %d cells", LARGEST);
     }
-    if (!elem_is_float(g->elem)) return unsupported(n, "GridSample of integers");
     if (!g->cells || grid_dim[0] != g->batch || grid_dim[rank - 1] != g->axes || g->batch > LARGEST)
         return node_error(n,
                           "its grid has a batch of %" PRId64 " and %" PRId64
@@ -186,6 +185,7 @@ enum status import_grid_sample(struct node *n) {
     ref rows = emit1_with(n, OP_transpose, node_in(n, 0), node_attr_ints(n, ATTR_perm, last, rank)),
         sum = {0};
     rows = emit1_with(n, OP_reshape, rows, node_attr_dims(n, ATTR_shape, flat, 2));
+    if (g.mode != GRID_NEAREST) rows = emit_cast(n, rows, g.wide);
     for (uint32_t i = 0; i < g.axes; i++) {
         taps[i] = taps_of(n, &g, node_in(n, 1), i);
         combinations *= g.taps;
@@ -199,5 +199,6 @@ enum status import_grid_sample(struct node *n) {
     for (uint32_t i = 0; i < g.axes; i++) dims[1 + i] = g.out[i];
     dims[1 + g.axes] = dim_const(types, g.channels);
     ref y = emit1_with(n, OP_reshape, sum, node_attr_dims(n, ATTR_shape, dims, rank));
-    return node_result(n, emit1_with(n, OP_transpose, y, node_attr_ints(n, ATTR_perm, first, rank)));
+    y = emit1_with(n, OP_transpose, y, node_attr_ints(n, ATTR_perm, first, rank));
+    return node_result_as(n, y, g.elem);
 }

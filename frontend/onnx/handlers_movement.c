@@ -184,7 +184,7 @@ static bool fits_attr(const struct importer *im, ref value) {
     if (!t || tensor_count(t) != 1) return ref_none(value);
     if (!elem_is_int(t->elem)) return !isnan(tensor_get_f64(t, 0));
     int64_t v = tensor_get_i64(t, 0);
-    return v >= -((int64_t)1 << 53) && v <= (int64_t)1 << 53;
+    return v >= -((int64_t)1 << 53) && v <= (int64_t)1 << 53 && (t->elem != ELEM_u64 || v >= 0);
 }
 
 /* Padded with 0, and where a padded mask says that padding is, with the value. */
@@ -308,7 +308,7 @@ enum status import_gather(struct node *n) {
 }
 
 /* `on` where the position along the new axis is the index (negative ones count from the end), `off`
- * elsewhere. */
+ * elsewhere. All types of indices are compared as i64. */
 enum status import_one_hot(struct node *n) {
     enum { DEEPEST = 1 << 24 };
     ref indices = node_in(n, 0), values = node_in(n, 2);
@@ -319,14 +319,18 @@ enum status import_one_hot(struct node *n) {
     TRY(node_axis(n, node_int(n, "axis", -1), rank, &axis));
     if (rank > MAX_RANK || !(depth >= 1 && depth <= DEEPEST))
         return node_error(n, "rank %u, depth %g", rank, depth);
-    enum elem elem = ref_elem(n->im, indices);
+    bool is_signed = elem_in(ref_elem(n->im, indices), ELEMS_SIGNED);
     for (uint32_t i = 0; i < rank; i++) dims[i] = i == axis ? (int64_t)depth : 1;
-    struct tensor positions = tensor_new(elem, rank, dims);
+    struct tensor positions = tensor_new(ELEM_i64, rank, dims);
     for (int64_t i = 0; i < dims[axis]; i++) tensor_set_i64(&positions, i, i);
     ref at = ref_of_tensor(n->im, positions);
-    ref wide = emit1_with(n, OP_unsqueeze, indices, node_attr_ints(n, ATTR_axes, (const int64_t[]){axis}, 1));
-    ref back = emit2(n, OP_add, wide, ref_of_tensor(n->im, tensor_scalar_i64(elem, (int64_t)depth)));
-    ref hit = emit2(n, OP_or, emit2(n, OP_equal, wide, at), emit2(n, OP_equal, back, at)), pick[2];
+    ref wide = emit1_with(n, OP_unsqueeze, emit_cast(n, indices, ELEM_i64),
+                          node_attr_ints(n, ATTR_axes, (const int64_t[]){axis}, 1));
+    ref hit = emit2(n, OP_equal, wide, at), pick[2];
+    if (is_signed) {
+        ref back = emit2(n, OP_add, wide, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, dims[axis])));
+        hit = emit2(n, OP_or, hit, emit2(n, OP_equal, back, at));
+    }
     for (int64_t i = 0; i < 2; i++)
         pick[i] = emit2_with(n, OP_gather, values, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, i)),
                              attr_int(ATTR_axis, 0));

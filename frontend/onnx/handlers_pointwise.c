@@ -12,7 +12,6 @@
 UNARY(relu)
 UNARY(sigmoid)
 UNARY(tanh)
-UNARY(erf)
 UNARY(exp)
 UNARY(log)
 UNARY(sqrt)
@@ -34,6 +33,14 @@ UNARY(round)
 UNARY(softplus)
 UNARY(softsign)
 UNARY(hard_swish)
+
+/* Of integers, too, in opset 9: cut down to them. */
+enum status import_erf(struct node *n) {
+    ref x = node_in(n, 0);
+    enum elem elem = ref_elem(n->im, x);
+    if (elem_is_int(elem)) x = emit_cast(n, x, ELEM_f64);
+    return node_result_as(n, emit1(n, OP_erf, x), elem);
+}
 
 enum status import_leaky_relu(struct node *n) {
     double alpha = node_float(n, "alpha", 0.01);
@@ -67,24 +74,19 @@ enum status import_cast(struct node *n) {
     (void)node_attr(n, "round_mode");
     enum elem elem = to == (int32_t)to ? onnx_elem((int32_t)to) : ELEM_NONE;
     if (!elem) return unsupported(n, "Cast to %s", onnx_elem_text((int32_t)to, text));
-    ref x = node_in(n, 0);
-    if (ref_elem(n->im, x) == elem) return node_result(n, x);
-    return node_result(n, emit1_with(n, OP_cast, x, attr_elem(ATTR_to, elem)));
+    return node_result_as(n, node_in(n, 0), elem);
 }
 
 enum status import_cast_like(struct node *n) {
     (void)node_int(n, "saturate", 1);
-    ref x = node_in(n, 0);
-    enum elem elem = ref_elem(n->im, node_in(n, 1));
-    if (ref_elem(n->im, x) == elem) return node_result(n, x);
-    return node_result(n, emit1_with(n, OP_cast, x, attr_elem(ATTR_to, elem)));
+    return node_result_as(n, node_in(n, 0), ref_elem(n->im, node_in(n, 1)));
 }
 
 enum status import_identity(struct node *n) {
     return node_result(n, node_in(n, 0));
 }
 
-/* At inference the identity; its mask, if anybody wants it, is all true. */
+/* At inference the identity; its mask, if anybody wants it, is all true, or all 1 before opset 10. */
 enum status import_dropout(struct node *n) {
     ref x = node_in(n, 0), training = node_in(n, 2);
     (void)node_float(n, "ratio", 0.5);
@@ -100,6 +102,7 @@ enum status import_dropout(struct node *n) {
         for (uint32_t i = 0; i < rank; i++) dims[i] = ref_dim(n->im, x, i);
         struct attr shape = node_attr_dims(n, ATTR_shape, dims, rank);
         ref mask = emit1_with(n, OP_expand, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_bool, 1)), shape);
+        mask = emit_cast(n, mask, n->opset < 10 ? ref_elem(n->im, x) : ELEM_bool);
         if (ref_none(mask)) return STATUS_FAILED;
         node_out(n, 1, mask);
     }
@@ -142,11 +145,16 @@ static ref number(struct node *n, ref like, double value) {
     return ref_none(like) ? like : ref_f64(n->im, ref_elem(n->im, like), value);
 }
 
+/* The result of node_in_wide's arithmetic in the type of input 0. */
+static enum status narrowed(struct node *n, ref y) {
+    return node_result_as(n, y, ref_elem(n->im, node_in(n, 0)));
+}
+
 enum status import_selu(struct node *n) {
     double alpha = node_float(n, "alpha", 1.67326319217681884765625);
     double gamma = node_float(n, "gamma", 1.05070102214813232421875);
-    ref x = node_in(n, 0);
-    return node_result(
+    ref x = node_in_wide(n, 0);
+    return narrowed(
         n, emit2(n, OP_mul, emit1_with(n, OP_elu, x, attr_float(ATTR_alpha, alpha)), number(n, x, gamma)));
 }
 
@@ -154,16 +162,15 @@ enum status import_selu(struct node *n) {
  * 0. */
 enum status import_celu(struct node *n) {
     double alpha = node_float(n, "alpha", 1.0);
-    ref x = node_in(n, 0), unit = number(n, x, alpha);
+    ref x = node_in_wide(n, 0), unit = number(n, x, alpha);
     if (alpha == 0) return node_error(n, "attribute 'alpha' is 0, by which it divides");
     ref scaled = emit2(n, OP_div, x, unit);
     if (alpha > 0)
-        return node_result(n,
-                           emit2(n, OP_mul, emit1_with(n, OP_elu, scaled, attr_float(ATTR_alpha, 1)), unit));
+        return narrowed(n, emit2(n, OP_mul, emit1_with(n, OP_elu, scaled, attr_float(ATTR_alpha, 1)), unit));
     ref back =
         emit1_with(n, OP_elu, emit1(n, OP_neg, scaled), attr_float(ATTR_alpha, 1)); /* e^-z - 1 for z > 0 */
     ref curve = emit2(n, OP_mul, emit2(n, OP_mul, back, emit1(n, OP_exp, scaled)), number(n, x, -alpha));
-    return node_result(n, emit3(n, OP_where, emit2(n, OP_less, x, number(n, x, 0)), curve, x));
+    return narrowed(n, emit3(n, OP_where, emit2(n, OP_less, x, number(n, x, 0)), curve, x));
 }
 
 enum status import_thresholded_relu(struct node *n) {
@@ -179,22 +186,22 @@ enum status import_shrink(struct node *n) {
     double lambd = node_float(n, "lambd", 0.5), bias = node_float(n, "bias", 0);
     ref x = node_in(n, 0);
     enum elem elem = ref_elem(n->im, x);
-    if (!elem_is_float(elem)) x = emit1_with(n, OP_cast, x, attr_elem(ATTR_to, ELEM_f64));
+    if (!elem_is_float(elem)) x = emit_cast(n, x, ELEM_f64);
     ref below = emit2(n, OP_less, x, number(n, x, -lambd)),
         above = emit2(n, OP_greater, x, number(n, x, lambd));
     ref high = emit3(n, OP_where, above, emit2(n, OP_sub, x, number(n, x, bias)), number(n, x, 0));
     ref y = emit3(n, OP_where, below, emit2(n, OP_add, x, number(n, x, bias)), high);
-    return node_result(n, elem_is_float(elem) ? y : emit1_with(n, OP_cast, y, attr_elem(ATTR_to, elem)));
+    return node_result_as(n, y, elem);
 }
 
 enum status import_mish(struct node *n) {
-    ref x = node_in(n, 0);
-    return node_result(n, emit2(n, OP_mul, x, emit1(n, OP_tanh, emit1(n, OP_softplus, x))));
+    ref x = node_in_wide(n, 0);
+    return narrowed(n, emit2(n, OP_mul, x, emit1(n, OP_tanh, emit1(n, OP_softplus, x))));
 }
 
 enum status import_tan(struct node *n) {
-    ref x = node_in(n, 0);
-    return node_result(n, emit2(n, OP_div, emit1(n, OP_sin, x), emit1(n, OP_cos, x)));
+    ref x = node_in_wide(n, 0);
+    return narrowed(n, emit2(n, OP_div, emit1(n, OP_sin, x), emit1(n, OP_cos, x)));
 }
 
 /* -- hyperbolic functions -- */
@@ -208,20 +215,20 @@ static void half_powers(struct node *n, ref size, ref *up, ref *down) {
 
 enum status import_cosh(struct node *n) {
     ref up, down;
-    half_powers(n, emit1(n, OP_abs, node_in(n, 0)), &up, &down);
-    return node_result(n, emit2(n, OP_add, up, down));
+    half_powers(n, emit1(n, OP_abs, node_in_wide(n, 0)), &up, &down);
+    return narrowed(n, emit2(n, OP_add, up, down));
 }
 
 /* Up to 1, where the powers would cancel, by b = e^-|x| - 1: sinh |x| = -(b + b / (b + 1)) / 2. */
 enum status import_sinh(struct node *n) {
-    ref x = node_in(n, 0), size = emit1(n, OP_abs, x), up, down;
+    ref x = node_in_wide(n, 0), size = emit1(n, OP_abs, x), up, down;
     half_powers(n, size, &up, &down);
     ref b = emit1_with(n, OP_elu, emit1(n, OP_neg, size), attr_float(ATTR_alpha, 1));
     ref rest = emit2(n, OP_div, b, emit2(n, OP_add, b, number(n, x, 1)));
     ref near = emit2(n, OP_mul, emit2(n, OP_add, b, rest), number(n, x, -0.5));
     ref is_far = emit2(n, OP_greater, size, number(n, x, 1));
     ref y = emit3(n, OP_where, is_far, emit2(n, OP_sub, up, down), near);
-    return node_result(n, emit2(n, OP_mul, y, emit1(n, OP_sign, x)));
+    return narrowed(n, emit2(n, OP_mul, y, emit1(n, OP_sign, x)));
 }
 
 /* NaN alone differs from itself. */
@@ -307,11 +314,11 @@ enum status import_mod(struct node *n) {
 
 /* An integer to a power that may be none: whole powers exactly, others by way of f64. */
 static ref integer_power(struct node *n, ref a, ref b) {
-    struct attr whole = attr_elem(ATTR_to, ref_elem(n->im, a)), real = attr_elem(ATTR_to, ELEM_f64);
-    ref rounded = emit1_with(n, OP_cast, b, whole), wide = emit1_with(n, OP_cast, b, real);
-    ref is_whole = emit2(n, OP_equal, wide, emit1_with(n, OP_cast, rounded, real));
+    enum elem whole = ref_elem(n->im, a);
+    ref rounded = emit_cast(n, b, whole), wide = emit_cast(n, b, ELEM_f64);
+    ref is_whole = emit2(n, OP_equal, wide, emit_cast(n, rounded, ELEM_f64));
     ref exact = emit2(n, OP_pow, a, rounded);
-    ref inexact = emit1_with(n, OP_cast, emit2(n, OP_pow, emit1_with(n, OP_cast, a, real), wide), whole);
+    ref inexact = emit_cast(n, emit2(n, OP_pow, emit_cast(n, a, ELEM_f64), wide), whole);
     return emit3(n, OP_where, is_whole, exact, inexact);
 }
 
@@ -337,19 +344,49 @@ enum status import_bit_shift(struct node *n) {
     return node_result(n, emit3(n, OP_where, some, y, ref_of_tensor(n->im, tensor_scalar_i64(elem, 0))));
 }
 
+/* True if all numbers of one type, or these constants of it, are numbers of the float type, too. */
+static bool has_all(const struct importer *im, enum elem elem, ref r) {
+    const struct tensor *t = ref_constant(im, r);
+    enum elem from = ref_elem(im, r);
+    bool same = true;
+    if (t) {
+        struct tensor there = tensor_cast(t, elem), back = tensor_cast(&there, from);
+        same = !memcmp(back.data, t->data, tensor_bytes(t));
+        tensor_free(&there);
+        tensor_free(&back);
+        return same;
+    }
+    if (elem_is_float(from)) return elem_bytes(from) < elem_bytes(elem);
+    return elem_bits(from) <= (elem == ELEM_f64 ? 32 : elem == ELEM_f32 ? 16 : 8);
+}
+
+/* A type in which both base and exponent are exact, as far as there is one. */
+static enum elem common_elem(const struct importer *im, ref base, ref exponent) {
+    enum elem elem = ref_elem(im, base);
+    if (elem_is_int(elem))
+        return elem_in(ref_elem(im, exponent), ELEMS_UINT) ||
+                       elem_bytes(ref_elem(im, exponent)) > elem_bytes(elem)
+                   ? ELEM_i64
+                   : elem;
+    if (has_all(im, elem, exponent)) return elem;
+    return elem_bytes(elem) == 2 && has_all(im, ELEM_f32, exponent) ? ELEM_f32 : ELEM_f64;
+}
+
 /* The result has the base's type. */
 enum status import_pow(struct node *n) {
     ref a = node_in(n, 0), b = node_in(n, 1);
     enum elem base = ref_elem(n->im, a), exponent = ref_elem(n->im, b);
     if (base == exponent) return node_result(n, emit2(n, OP_pow, a, b));
     if (elem_is_int(base) && elem_is_float(exponent)) return node_result(n, integer_power(n, a, b));
-    return node_result(n, emit2(n, OP_pow, a, emit1_with(n, OP_cast, b, attr_elem(ATTR_to, base))));
+    enum elem elem = common_elem(n->im, a, b);
+    return node_result_as(n, emit2(n, OP_pow, emit_cast(n, a, elem), emit_cast(n, b, elem)), base);
 }
 
-static ref fold_left(struct node *n, enum op_kind kind) {
-    ref y = node_in(n, 0);
+/* Two operands are rounded once; of more, floats may be summed wide. */
+static ref fold_left(struct node *n, enum op_kind kind, bool wide) {
+    ref y = wide ? node_in_wide(n, 0) : node_in(n, 0);
     for (uint32_t i = 1; i < n->proto->n_input; i++) {
-        ref x = node_in(n, i);
+        ref x = wide ? node_in_wide(n, i) : node_in(n, i);
         if (ref_none(x)) {
             node_error(n, "input %u is missing", i);
             return (ref){0};
@@ -360,16 +397,16 @@ static ref fold_left(struct node *n, enum op_kind kind) {
 }
 
 enum status import_min(struct node *n) {
-    return node_result(n, fold_left(n, OP_min));
+    return node_result(n, fold_left(n, OP_min, false));
 }
 enum status import_max(struct node *n) {
-    return node_result(n, fold_left(n, OP_max));
+    return node_result(n, fold_left(n, OP_max, false));
 }
 enum status import_sum(struct node *n) {
-    return node_result(n, fold_left(n, OP_add));
+    return narrowed(n, fold_left(n, OP_add, n->proto->n_input > 2));
 }
 enum status import_mean(struct node *n) {
-    ref sum = fold_left(n, OP_add);
-    if (ref_none(sum) || n->proto->n_input == 1) return node_result(n, sum);
-    return node_result(n, emit2(n, OP_div, sum, number(n, sum, (double)n->proto->n_input)));
+    if (n->proto->n_input == 1) return node_result(n, node_in(n, 0));
+    ref sum = fold_left(n, OP_add, true);
+    return narrowed(n, emit2(n, OP_div, sum, number(n, sum, (double)n->proto->n_input)));
 }

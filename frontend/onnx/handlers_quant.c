@@ -7,11 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static ref cast_to(struct node *n, ref x, enum elem elem) {
-    if (ref_none(x) || ref_elem(n->im, x) == elem) return x;
-    return emit1_with(n, OP_cast, x, attr_elem(ATTR_to, elem));
-}
-
 /* A scale or zero point of rank 1 in the shape that aligns it with dimension `axis` of a value of rank
  * `rank`. */
 static ref along(struct node *n, ref r, uint32_t axis, uint32_t rank) {
@@ -26,8 +21,8 @@ static ref along(struct node *n, ref r, uint32_t axis, uint32_t rank) {
 
 /* x - zero in i32; the zero point may be left out. */
 static ref centred(struct node *n, ref x, ref zero) {
-    ref wide = cast_to(n, x, ELEM_i32);
-    return ref_none(zero) ? wide : emit2(n, OP_sub, wide, cast_to(n, zero, ELEM_i32));
+    ref wide = emit_cast(n, x, ELEM_i32);
+    return ref_none(zero) ? wide : emit2(n, OP_sub, wide, emit_cast(n, zero, ELEM_i32));
 }
 
 static bool is_quantized(enum elem elem) {
@@ -39,9 +34,9 @@ static ref saturated(struct node *n, ref x, ref zero, enum elem elem) {
     double steps = elem_bytes(elem) == 1 ? 256 : 65536;
     double low = elem_kind(elem) == ELEM_KIND_INT ? -steps / 2 : 0;
     ref y = emit1(n, OP_round, x);
-    if (!ref_none(y) && !ref_none(zero)) y = emit2(n, OP_add, y, cast_to(n, zero, ref_elem(n->im, x)));
+    if (!ref_none(y) && !ref_none(zero)) y = emit2(n, OP_add, y, emit_cast(n, zero, ref_elem(n->im, x)));
     y = emit1_with(n, OP_clip, y, attr_float(ATTR_min, low), attr_float(ATTR_max, low + steps - 1));
-    return cast_to(n, y, elem);
+    return emit_cast(n, y, elem);
 }
 
 /* A list of one number counts as the number. */
@@ -169,7 +164,7 @@ enum status import_quantize_linear(struct node *n) {
     if (item_get(n->im, x)->kind == ITEM_VALUE && ref_elem(n->im, x) == ELEM_f32 &&
         activation_quant(n, scale, zero, elem, &q))
         return node_result(n, quantized(n, x, q, elem));
-    x = cast_to(n, x, ref_elem(n->im, scale));
+    x = emit_cast(n, x, ref_elem(n->im, scale));
     ref y = emit2(n, OP_div, x, along(n, scale, axis, rank));
     return node_result(n, ref_none(y) ? y : saturated(n, y, along(n, zero, axis, rank), elem));
 }
@@ -182,7 +177,7 @@ enum status import_dequantize_linear(struct node *n) {
     value_id integers = activation_of(n, x, scale, zero);
     if (!integers.i) integers = weight_of(n, x, scale, zero, axis);
     if (integers.i) return node_result(n, emit_decoded(n, integers));
-    ref wide = cast_to(n, centred(n, x, along(n, zero, axis, rank)), ref_elem(n->im, scale));
+    ref wide = emit_cast(n, centred(n, x, along(n, zero, axis, rank)), ref_elem(n->im, scale));
     return node_result(n, emit2(n, OP_mul, wide, along(n, scale, axis, rank)));
 }
 
@@ -218,9 +213,9 @@ enum status import_matmul_integer(struct node *n) {
 
 /* acc * (a * b / y) + zero in f64, where all products of 8-bit numbers are exact. */
 static ref requantized(struct node *n, ref sum, ref a_scale, ref b_scale, ref y_scale, ref zero) {
-    ref scale = emit2(n, OP_mul, cast_to(n, a_scale, ELEM_f64), cast_to(n, b_scale, ELEM_f64));
-    scale = emit2(n, OP_div, scale, cast_to(n, y_scale, ELEM_f64));
-    ref y = emit2(n, OP_mul, cast_to(n, sum, ELEM_f64), scale);
+    ref scale = emit2(n, OP_mul, emit_cast(n, a_scale, ELEM_f64), emit_cast(n, b_scale, ELEM_f64));
+    scale = emit2(n, OP_div, scale, emit_cast(n, y_scale, ELEM_f64));
+    ref y = emit2(n, OP_mul, emit_cast(n, sum, ELEM_f64), scale);
     return ref_none(y) ? y : saturated(n, y, zero, ref_elem(n->im, zero));
 }
 
@@ -277,14 +272,15 @@ enum status import_qlinear_matmul(struct node *n) {
 /* -- convolutions: on doubles, which hold every sum of products exactly -- */
 static ref integer_convolution(struct node *n, ref x, ref x_zero, ref w, ref w_zero) {
     w_zero = along(n, w_zero, 0, ref_rank(n->im, w));
-    ref in[2] = {cast_to(n, centred(n, x, x_zero), ELEM_f64), cast_to(n, centred(n, w, w_zero), ELEM_f64)};
+    ref in[2] = {emit_cast(n, centred(n, x, x_zero), ELEM_f64),
+                 emit_cast(n, centred(n, w, w_zero), ELEM_f64)};
     if (ref_none(in[0]) || ref_none(in[1])) return (ref){0};
     return emit_convolution(n, in, 2);
 }
 
 enum status import_conv_integer(struct node *n) {
     ref sum = integer_convolution(n, node_in(n, 0), node_in(n, 2), node_in(n, 1), node_in(n, 3));
-    return node_result(n, cast_to(n, sum, ELEM_i32));
+    return node_result(n, emit_cast(n, sum, ELEM_i32));
 }
 
 enum status import_qlinear_conv(struct node *n) {
@@ -302,7 +298,7 @@ enum status import_qlinear_conv(struct node *n) {
         return node_result(n, ref_none(y) ? y : quantized(n, y, q.y, ref_elem(n->im, y_zero)));
     }
     ref sum = integer_convolution(n, x, node_in(n, 2), w, node_in(n, 5));
-    if (!ref_none(bias)) sum = emit2(n, OP_add, sum, cast_to(n, along(n, bias, 1, rank), ELEM_f64));
+    if (!ref_none(bias)) sum = emit2(n, OP_add, sum, emit_cast(n, along(n, bias, 1, rank), ELEM_f64));
     return node_result(n,
                        requantized(n, sum, node_in(n, 1), along(n, w_scale, 1, rank), node_in(n, 6), y_zero));
 }

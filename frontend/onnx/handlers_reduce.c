@@ -50,8 +50,7 @@ static enum status extreme(struct node *n, enum op_kind kind) {
     struct reduction r;
     TRY(read_reduction(n, &r));
     if (ref_elem(n->im, r.x) != ELEM_bool) return node_result(n, reduce(n, &r, kind, r.x));
-    ref y = reduce(n, &r, kind, emit1_with(n, OP_cast, r.x, attr_elem(ATTR_to, ELEM_u8)));
-    return node_result(n, emit1_with(n, OP_cast, y, attr_elem(ATTR_to, ELEM_bool)));
+    return node_result_as(n, reduce(n, &r, kind, emit_cast(n, r.x, ELEM_u8)), ELEM_bool);
 }
 enum status import_reduce_max(struct node *n) {
     return extreme(n, OP_reduce_max);

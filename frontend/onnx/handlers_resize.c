@@ -41,15 +41,19 @@ static enum status scale_dim(struct node *n, struct resizing *r, uint32_t axis, 
     return r->to[axis].i ? STATUS_OK : node_error(n, "scale %u is %g, too large", axis, scale);
 }
 
+/* Bools are moved as bytes. */
 static ref emit_resize(struct node *n, ref x, const struct resizing *r, enum keyword mode,
                        enum keyword coordinates, enum keyword rounding) {
     bool same = true;
     for (uint32_t i = 0; i < r->rank; i++) same = same && dim_same(r->from[i], r->to[i]) && r->scale[i] == 1;
     if (same && r->by_scale) return x;
-    return emit1_with(n, OP_resize, x, node_attr_dims(n, ATTR_shape, r->to, r->rank),
-                      attr_floats(n->im->m, ATTR_scales, r->scale, r->by_scale ? r->rank : 0),
-                      attr_keyword(ATTR_mode, mode), attr_keyword(ATTR_coordinates, coordinates),
-                      attr_keyword(ATTR_rounding, rounding));
+    bool is_bool = ref_elem(n->im, x) == ELEM_bool;
+    ref y = emit1_with(n, OP_resize, is_bool ? emit_cast(n, x, ELEM_u8) : x,
+                       node_attr_dims(n, ATTR_shape, r->to, r->rank),
+                       attr_floats(n->im->m, ATTR_scales, r->scale, r->by_scale ? r->rank : 0),
+                       attr_keyword(ATTR_mode, mode), attr_keyword(ATTR_coordinates, coordinates),
+                       attr_keyword(ATTR_rounding, rounding));
+    return is_bool ? emit_cast(n, y, ELEM_bool) : y;
 }
 
 /* Upsample, and Resize of opset 10: cell i of the result lies at i / scale, rounded down for nearest. */

@@ -65,6 +65,17 @@ enum status import_constant_of_shape(struct node *n) {
         n, emit1_with(n, OP_expand, ref_of_tensor(n->im, value), node_attr_dims(n, ATTR_shape, dims, rank)));
 }
 
+/* How many numbers a range has; of integers exactly, as their distance fits into 64 bits without a sign. */
+static double range_length(const struct tensor *const in[3]) {
+    double delta = tensor_get_f64(in[2], 0);
+    if (!elem_is_int(in[0]->elem)) return ceil((tensor_get_f64(in[1], 0) - tensor_get_f64(in[0], 0)) / delta);
+    int64_t start = tensor_get_i64(in[0], 0), limit = tensor_get_i64(in[1], 0);
+    if (delta > 0 ? limit <= start : limit >= start) return 0;
+    uint64_t way = delta > 0 ? (uint64_t)limit - (uint64_t)start : (uint64_t)start - (uint64_t)limit;
+    uint64_t step = delta > 0 ? (uint64_t)tensor_get_i64(in[2], 0) : -(uint64_t)tensor_get_i64(in[2], 0);
+    return step ? (double)((way - 1) / step + 1) : INFINITY;
+}
+
 enum status import_range(struct node *n) {
     const struct tensor *in[3];
     for (uint32_t i = 0; i < 3; i++) {
@@ -72,15 +83,15 @@ enum status import_range(struct node *n) {
         if (!in[i] || tensor_count(in[i]) != 1) return unsupported(n, "Range whose bounds are not constants");
     }
     enum elem elem = in[0]->elem;
-    double start = tensor_get_f64(in[0], 0), limit = tensor_get_f64(in[1], 0),
-           delta = tensor_get_f64(in[2], 0);
-    double count = ceil((limit - start) / delta);
+    double start = tensor_get_f64(in[0], 0), delta = tensor_get_f64(in[2], 0), count = range_length(in);
     if (!(delta != 0) || !(count < LARGEST_MADE)) return node_error(n, "a range of %g numbers", count);
     int64_t length = count > 0 ? (int64_t)count : 0;
     struct tensor t = tensor_new(elem, 1, &length);
     for (int64_t i = 0; i < length; i++) {
         if (elem_is_int(elem))
-            tensor_set_i64(&t, i, tensor_get_i64(in[0], 0) + i * tensor_get_i64(in[2], 0));
+            tensor_set_i64(&t, i,
+                           (int64_t)((uint64_t)tensor_get_i64(in[0], 0) +
+                                     (uint64_t)i * (uint64_t)tensor_get_i64(in[2], 0)));
         else
             tensor_set_f64(&t, i, start + (double)i * delta);
     }

@@ -145,6 +145,13 @@ struct attr node_attr_dims(struct node *n, enum attr_name name, const dim_id *di
 /* node_out(n, 0, r), with failure passed on: the last line of most handlers. */
 MUST_USE enum status node_result(struct node *n, ref r);
 
+/* x in another element type. */
+ref emit_cast(struct node *n, ref x, enum elem elem);
+/* An input of an op that is composed of several: narrow floats in f32, so that they are rounded once, by
+ * node_result_as; others as they are. */
+ref node_in_wide(struct node *n, uint32_t i);
+MUST_USE enum status node_result_as(struct node *n, ref r, enum elem elem);
+
 /* -- folding (fold.c) -- */
 enum fold { FOLD_NO, FOLD_DONE, FOLD_FAILED };
 /* Computes the op if all operands are constants, and the cheap cases of symbolic integers. out[] then has the

@@ -123,8 +123,9 @@ static ref fill_outside(struct node *n, ref x, const struct sampling *s, const s
 ref emit_sampled(struct node *n, ref x, const struct sampling *s, const struct sampled_axis *axes,
                  uint32_t count) {
     enum elem elem = ref_elem(n->im, x);
-    bool widen = s->mode != SAMPLE_NEAREST && elem_is_int(elem);
-    if (widen) x = emit1_with(n, OP_cast, x, attr_elem(ATTR_to, ELEM_f32));
+    bool blends = s->mode != SAMPLE_NEAREST, exact_in_f32 = elem_bytes(elem) < 4;
+    if (blends && (exact_in_f32 || !elem_is_float(elem)))
+        x = emit_cast(n, x, exact_in_f32 ? ELEM_f32 : ELEM_f64);
     for (uint32_t i = 0; i < count && !ref_none(x); i++) {
         if (axes[i].from > LARGEST_WEIGHTS / max_i64(axes[i].to, 1)) {
             (void)unsupported(n, "Resize from %lld to %lld cells in this mode", (long long)axes[i].from,
@@ -134,5 +135,5 @@ ref emit_sampled(struct node *n, ref x, const struct sampling *s, const struct s
         x = s->mode == SAMPLE_NEAREST ? pick_nearest(n, x, s, &axes[i]) : multiply(n, x, s, &axes[i]);
     }
     for (uint32_t i = 0; i < count; i++) x = fill_outside(n, x, s, &axes[i]);
-    return widen ? emit1_with(n, OP_cast, emit1(n, OP_round, x), attr_elem(ATTR_to, elem)) : x;
+    return emit_cast(n, blends && !elem_is_float(elem) ? emit1(n, OP_round, x) : x, elem);
 }
