@@ -167,7 +167,8 @@ static enum status read_activations(struct node *n, struct recurrent *r) {
                                *beta = node_attr(n, "activation_beta");
     uint32_t count = r->cell->activations * r->directions;
     size_t alphas = 0, betas = 0;
-    if (names && names->n_strings != count)
+    /* The standard's default names those of two directions; one direction uses the first of them. */
+    if (names && names->n_strings != count && names->n_strings != 2 * r->cell->activations)
         return node_error(n, "it has %zu activations, expected %u", names->n_strings, count);
     for (uint32_t i = 0; i < count; i++) {
         const char *name =

@@ -52,18 +52,28 @@ static void read_op(struct node_test *t, const Onnx__ModelProto *model) {
         if (!*onnx_text(model->opset_import[i]->domain)) t->opset = model->opset_import[i]->version;
 }
 
+static bool is_initializer(const Onnx__GraphProto *graph, const char *name) {
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        if (!strcmp(onnx_text(graph->initializer[i]->name), name)) return true;
+    return false;
+}
+
 /* The names of the model's inputs, for shapes and bindings, and what it tests. */
 static bool read_names(struct node_test *t, const char *model) {
     struct diag diag = {0};
     struct onnx_model *onnx;
+    uint32_t count = 0;
     bool good = onnx_model_load(model, &diag, &onnx) == STATUS_OK;
     if (good) read_op(t, onnx->proto);
-    good = good && onnx->proto->graph->n_input == t->in_count;
-    for (uint32_t i = 0; good && i < t->in_count; i++)
-        t->in[i].name = arena_strdup(t->arena, onnx_text(onnx->proto->graph->input[i]->name));
+    for (size_t i = 0; good && i < onnx->proto->graph->n_input; i++) {
+        const char *name = onnx_text(onnx->proto->graph->input[i]->name);
+        if (is_initializer(onnx->proto->graph, name)) continue; /* old formats list them */
+        if (count < t->in_count) t->in[count].name = arena_strdup(t->arena, name);
+        count++;
+    }
     onnx_model_free(onnx);
     diag_free(&diag);
-    return good;
+    return good && count == t->in_count;
 }
 
 /* -- running -- */
