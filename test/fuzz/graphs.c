@@ -32,7 +32,7 @@ static const char usage[] =
     "  --timeout=N       seconds for each graph (default 60)\n"
     "  --shrink          make failing graphs small and print them as tests\n"
     "  --print           print the graphs and run nothing\n"
-    "  --stats           say what the graphs were made of\n"
+    "  --stats           say what the graphs were made of, as JSON\n"
     "  --max-failures=N  stop after so many (default 20)\n";
 
 struct options {
@@ -132,8 +132,7 @@ static void report(struct fuzzer *f, const struct module *m, const struct fuzz_c
 static void run_config(struct fuzzer *f, const struct module *m, struct fuzz_config config) {
     if (f->failures >= f->o.max_failures) return;
     struct fuzz_outcome outcome = fuzz_isolated(m, &config, f->o.timeout);
-    f->stats.failures[outcome.failure]++;
-    fuzz_stats_add_counts(&f->stats, &outcome.counts);
+    fuzz_stats_add_run(&f->stats, &config, outcome.failure, &outcome.counts);
     if (outcome.failure) report(f, m, &config, &outcome);
     fuzz_outcome_free(&outcome);
 }
@@ -188,7 +187,7 @@ static bool wants_integers(const struct fuzzer *f, uint64_t seed) {
 
 static struct module *random_graph(struct fuzzer *f, uint64_t seed, struct fuzz_config *config) {
     config->whole = f->o.whole;
-    if (!f->o.compress || seed % 3 == 2) return gen_module(seed);
+    if (!f->o.compress || seed % 3 == 2) return gen_module(seed, f->stats.patterns);
     return gen_network(seed, wants_integers(f, seed), f->stats.blocks, &config->whole);
 }
 
@@ -222,7 +221,7 @@ int main(int argc, char **argv) {
             return strcmp(argv[i], "--help") ? 2 : 0;
         }
     f.targets = f.o.target ? (struct fuzz_targets){{f.o.target}, 1} : fuzz_targets_here();
-    f.plain_pipeline = fuzz_plain_pipeline();
+    f.stats.plain_pipeline = f.plain_pipeline = fuzz_plain_pipeline();
     int status = f.o.model ? run_model(&f) : run_random(&f);
     if (f.o.stats) fuzz_stats_print(&f.stats, stdout);
     if (!f.o.print && !f.o.model)

@@ -26,6 +26,7 @@ static const struct rounding {
      * together, so that sums round by their terms. */
     [OP_clip] = {1},
     [OP_cast] = {1},
+    [OP_dequantize] = {1},
     [OP_add] = {1, 2},
     [OP_sub] = {1, 2},
     [OP_mul] = {3},

@@ -162,6 +162,15 @@ static void after_pass(void *ctx, const char *pass, struct module *m, bool chang
     if (w->failure) str_printf(w->c->why, ", after the pass %s", pass);
 }
 
+static void count_ops(const struct module *m, region_id region, uint32_t count[OP_COUNT]) {
+    const struct region *r = region_get(m, region);
+    for (uint32_t i = 0; i < r->ops.count; i++) {
+        const struct op *op = op_get(m, r->ops.at[i]);
+        count[op->kind]++;
+        if (op->body.i) count_ops(m, op->body, count);
+    }
+}
+
 static enum fuzz_failure optimize(struct checked *c, struct module *m, const struct target *target) {
     struct pass_env env = {.target = target};
     struct watched_pass watched = {c, FUZZ_FINE};
@@ -170,6 +179,7 @@ static enum fuzz_failure optimize(struct checked *c, struct module *m, const str
     const char *pipeline = c->config->pipeline ? c->config->pipeline : pipeline_default;
     if (pipeline_run(m, pipeline, &env, &hooks, &c->diag) != STATUS_OK) return told(c, FUZZ_PASSES);
     if (watched.failure) return watched.failure;
+    count_ops(m, m->root, c->counts->left);
     if (!plan_check(m, c->why)) return FUZZ_PLAN;
     return round_trip(c, m, "result of the passes");
 }

@@ -45,6 +45,7 @@ struct fuzz_config {
 
 struct fuzz_counts {
     struct bound_counts bound;
+    uint32_t left[OP_COUNT]; /* ops of what was compiled, those in fuse bodies too */
     struct compress_counts compress;
 };
 

@@ -14,12 +14,8 @@
 #include "ir/op.h"
 
 struct compress_counts {
-    uint64_t graphs, pruned, sparse; /* modules that lost channels; weights with a sparse encoding */
-    uint64_t groups, sets, removed;  /* prunable groups, channels in them, and those taken out */
-    uint64_t exact, bounded;         /* comparisons of pruned and masked */
-    uint64_t layers;                 /* whose masks were checked */
-    uint64_t integer;                /* modules in which something sums integers */
-    uint64_t bits;                   /* ... and of which the very bits are known */
+#define COMPRESS_COUNT(name) uint64_t name;
+#include "test/support/fuzz/compress_counts.def"
 };
 
 /* Random passes with random options for a seed; the caller's. *samples: how many they should see. `integer`:

@@ -82,8 +82,7 @@ static value_id copy_weight(struct editor *e, value_id v) {
     struct type type = copy_type(e, v);
     if (w->made_by && !strncmp(w->made_by, "random(", 7)) return fuzz_weight_again(e->to, w, type);
     /* Data of another origin stays as it is. */
-    struct tensor view = tensor_view(&w->tensor, w->tensor.rank, w->tensor.dim);
-    weight_id copy = module_add_weight(e->to, w->name, view, w->loc);
+    weight_id copy = module_add_weight(e->to, w->name, tensor_copy(&w->tensor), w->loc);
     weight_get(e->to, copy)->made_by = w->made_by ? arena_strdup(&e->to->arena, w->made_by) : NULL;
     return module_parameter(e->to, copy);
 }

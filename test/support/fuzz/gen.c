@@ -5,7 +5,6 @@
 #include "test/support/op_samples.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,15 +22,23 @@ int64_t gen_between(struct gen *g, int64_t lo, int64_t hi) {
 int64_t gen_extent(struct gen *g, int64_t most) {
     static const int64_t edges[] = {1, 1, 1, 1,  2,  2,  2,  3,  3,  3,  4,  4,  5,  5,  6,  7,  7, 8,
                                     8, 9, 9, 12, 13, 15, 16, 16, 17, 17, 24, 31, 32, 33, 63, 64, 65};
-    if (gen_below(g, 150) == 0) return 0;
+    static const int64_t rare[] = {10,  11,  14,  18,  19,  23,  29,  37,  47,  48,  49,  61,   95,   96,  97,
+                                   127, 128, 129, 131, 160, 255, 256, 257, 509, 512, 521, 1000, 1023, 1025};
+    if (gen_below(g, 120) == 0) return 0;
     for (int tries = 0; tries < 8; tries++) {
-        int64_t extent = edges[gen_below(g, COUNT_OF(edges))];
+        int64_t extent =
+            gen_chance(g, 12) ? rare[gen_below(g, COUNT_OF(rare))] : edges[gen_below(g, COUNT_OF(edges))];
         if (extent <= most) return extent;
     }
     return 1;
 }
 
 void gen_shape(struct gen *g, uint32_t rank, int64_t most, int64_t *dim) {
+    if (rank > 1 && gen_chance(g, 7)) { /* all alike, so that nothing tells dimensions apart */
+        int64_t extent = gen_between(g, 2, rank < 3 ? 9 : 6);
+        for (uint32_t i = 0; i < rank; i++) dim[i] = extent <= most ? extent : 1, most /= extent;
+        return;
+    }
     uint32_t first =
         rank ? (uint32_t)gen_below(g, rank) : 0; /* so that no dimension is always the small one */
     for (uint32_t i = 0; i < rank; i++) {
@@ -41,10 +48,15 @@ void gen_shape(struct gen *g, uint32_t rank, int64_t most, int64_t *dim) {
     }
 }
 
+static elem_set narrowed(const struct gen *g, elem_set set) {
+    return set & g->only ? set & g->only : set;
+}
+
 enum elem gen_elem(struct gen *g, elem_set set) {
     static const enum elem ints[] = {ELEM_i32, ELEM_i64, ELEM_i32, ELEM_i64, ELEM_i8,
                                      ELEM_u8,  ELEM_i16, ELEM_u16, ELEM_u32, ELEM_u64};
     static const enum elem floats[] = {ELEM_f32, ELEM_f32, ELEM_f16, ELEM_bf16, ELEM_f64};
+    set = narrowed(g, set);
     if (elem_in(g->main_elem, set) && gen_chance(g, 80)) return g->main_elem;
     for (int tries = 0; tries < 50; tries++) {
         uint64_t r = gen_below(g, 10);
@@ -97,16 +109,22 @@ static void enter(struct gen *g, value_id id, struct tensor data, bool leaf) {
     measure(v);
 }
 
+static bool is_quantized(const struct gen *g, value_id v) {
+    return value_get(g->m, v)->type.quant.i != 0;
+}
+
 static bool fits(const struct gen *g, const struct gen_value *v, const struct gen_want *want) {
     struct type type = value_get(g->m, v->id)->type;
     uint32_t rank = type_rank(&g->m->types, type);
-    return elem_in(type.elem, want->elems) && rank >= want->min_rank && rank <= want->max_rank &&
+    return is_quantized(g, v->id) == want->quantized && elem_in(type.elem, want->elems) &&
+           rank >= want->min_rank && rank <= want->max_rank &&
            (!want->nonempty || tensor_count(&v->data) > 0) &&
            (!want->bounded || (v->lo >= want->lo && v->hi <= want->hi));
 }
 
 value_id gen_find(struct gen *g, struct gen_want want) {
     uint32_t n = g->pool.count;
+    want.elems = narrowed(g, want.elems);
     for (int tries = 0; n && tries < 12; tries++) {
         /* Half of the time one of the last few, so that ops make chains. */
         uint64_t back = gen_chance(g, 50) ? gen_below(g, n < 4 ? n : 4) : gen_below(g, n);
@@ -120,7 +138,7 @@ value_id gen_pick(struct gen *g, struct gen_want want) {
     value_id found = gen_chance(g, 93) ? gen_find(g, want) : (value_id){0};
     if (found.i) return found;
     int64_t dim[MAX_RANK];
-    uint32_t most = want.max_rank < 5 ? want.max_rank : 5;
+    uint32_t usual = gen_chance(g, 8) ? MAX_RANK : 5, most = want.max_rank < usual ? want.max_rank : usual;
     uint32_t rank = (uint32_t)gen_between(g, want.min_rank, most);
     gen_shape(g, rank, GEN_MAX_ELEMENTS / 2, dim);
     for (uint32_t i = 0; i < rank; i++)
@@ -150,14 +168,40 @@ static struct type type_of(struct gen *g, enum elem elem, uint32_t rank, const i
     return type_make(elem, dims_from_ints(&g->m->types, dim, rank));
 }
 
+/* Most names are plain; in some graphs they are what ONNX allows: equal when made into identifiers, too. */
+static const char *gen_name(struct gen *g, const char *name) {
+    static const char *const odd[] = {
+        "/a:0", ":a/0", " b c", "\"q\"", "=1", "int", "{\"x\": 1}", "\xc3\xa9\xe2\x86\x92",
+        "\\n",  "#",    ".w",   "",      "-1", "'",   "@a"};
+    if (!g->odd_names) return name;
+    return arena_printf(&g->m->arena, "%s%s", name, odd[gen_below(g, COUNT_OF(odd))]);
+}
+
 static value_id weight(struct gen *g, const char *name, struct type type, double lo, double hi) {
-    value_id v = fuzz_weight(g->m, name, type, (uint32_t)gen_below(g, 1000), lo, hi);
+    value_id v = fuzz_weight(g->m, gen_name(g, name), type, (uint32_t)gen_below(g, 1000), lo, hi);
     enter(g, v, tensor_copy(&weight_get(g->m, value_get(g->m, v)->weight)->tensor), true);
     return v;
 }
 
+static value_id weight_with_zeros(struct gen *g, struct type type, double hi) {
+    enum fuzz_zeros zeros = (enum fuzz_zeros)gen_below(g, FUZZ_ZEROS);
+    value_id v =
+        fuzz_weight_with_zeros(g->m, gen_name(g, "w"), type, (uint32_t)gen_below(g, 1000), hi, zeros);
+    enter(g, v, tensor_copy(&weight_get(g->m, value_get(g->m, v)->weight)->tensor), true);
+    return v;
+}
+
+/* A weight that something else reads as well. */
+static value_id weight_again(struct gen *g, struct type type) {
+    for (uint32_t i = 0; i < g->pool.count; i++) {
+        const struct value *v = value_get(g->m, g->pool.at[i].id);
+        if (v->kind == VALUE_PARAMETER && type_same(v->type, type)) return g->pool.at[i].id;
+    }
+    return (value_id){0};
+}
+
 static value_id input(struct gen *g, const char *name, struct type type, int64_t index_limit) {
-    value_id v = module_add_input(g->m, name, type, (struct loc){0});
+    value_id v = module_add_input(g->m, gen_name(g, name), type, (struct loc){0});
     struct tensor t = tensor_new_of(&g->m->types, type);
     fuzz_fill(&t, value_get(g->m, v)->name, g->seed, 0, index_limit);
     enter(g, v, t, true);
@@ -172,20 +216,28 @@ value_id gen_leaf(struct gen *g, const char *name, enum elem elem, uint32_t rank
     if (gen_chance(g, 35)) {
         bool above_zero = name || elem_kind(elem) == ELEM_KIND_UINT;
         if (elem_is_float(elem)) return weight(g, name ? name : "w", type, above_zero ? 0.25 : -1.5, 1.5);
+        if (gen_chance(g, 30)) /* the whole range */
+            return weight(g, name ? name : "w", type,
+                          above_zero ? 0 : -ldexp(1, 8 * (int)elem_bytes(elem) - 1),
+                          ldexp(1, 8 * (int)elem_bytes(elem) - !above_zero));
         return weight(g, name ? name : "w", type, above_zero ? 0 : -6, 7);
     }
     return input(g, name ? name : "x", type, 0);
 }
 
 value_id gen_parameter(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim, int64_t fan_in) {
-    if (gen_chance(g, g->network ? 2 : 12)) return input(g, "x", type_of(g, elem, rank, dim), 0);
+    struct type type = type_of(g, elem, rank, dim);
+    if (gen_chance(g, g->network ? 2 : 12)) return input(g, "x", type, 0);
+    value_id again = gen_chance(g, g->network ? 4 : 10) ? weight_again(g, type) : (value_id){0};
+    if (again.i) return again;
     double hi = elem_is_float(elem) ? sqrt(3.0 / (double)max_i64(fan_in, 1)) : 5;
     if (elem == ELEM_f16 || elem == ELEM_bf16) hi = (double)(float)hi;
-    return weight(g, "w", type_of(g, elem, rank, dim), elem_kind(elem) == ELEM_KIND_UINT ? 0 : -hi, hi);
+    if (rank > 1 && elem_is_float(elem) && gen_chance(g, 8)) return weight_with_zeros(g, type, hi);
+    return weight(g, "w", type, elem_kind(elem) == ELEM_KIND_UINT ? 0 : -hi, hi);
 }
 
-value_id gen_input(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim) {
-    return input(g, "x", type_of(g, elem, rank, dim), 0);
+value_id gen_input(struct gen *g, const char *name, enum elem elem, uint32_t rank, const int64_t *dim) {
+    return input(g, name ? name : "x", type_of(g, elem, rank, dim), 0);
 }
 
 value_id gen_indices(struct gen *g, uint32_t rank, const int64_t *dim, int64_t limit) {
@@ -209,7 +261,9 @@ static value_id partner_in_pool(struct gen *g, const int64_t *dim, uint32_t rank
         const struct gen_value *v = &g->pool.at[gen_below(g, g->pool.count)];
         int64_t other[MAX_RANK];
         uint32_t other_rank = gen_dims(g, v->id, other);
-        if (gen_elem_of(g, v->id) == elem && broadcasts(dim, rank, other, other_rank)) return v->id;
+        if (!is_quantized(g, v->id) && gen_elem_of(g, v->id) == elem &&
+            broadcasts(dim, rank, other, other_rank))
+            return v->id;
     }
     return (value_id){0};
 }
@@ -308,6 +362,14 @@ value_id gen_binary(struct gen *g, enum op_kind kind, value_id a, value_id b) {
 }
 
 /* -- a whole graph -- */
+/* One of the element types of the op, all alike, so that the seldom ones are not missed. */
+static elem_set any_type(struct gen *g, enum op_kind kind) {
+    for (;;) {
+        enum elem elem = (enum elem)gen_between(g, ELEM_NONE + 1, ELEM_COUNT - 1);
+        if (elem_in(elem, op_info(kind)->elems & ELEMS_ANY)) return ELEM_BIT(elem);
+    }
+}
+
 static void grow(struct gen *g) {
     uint32_t wanted = (uint32_t)(gen_chance(g, 25) ? gen_between(g, 1, 3) : gen_between(g, 3, 16));
     for (uint32_t tries = 0; g->ops < wanted && tries < 10 * wanted; tries++) {
@@ -321,14 +383,15 @@ static void grow(struct gen *g) {
             static const enum op_kind often[] = {OP_conv2d, OP_linear, OP_matmul, OP_conv1d, OP_conv2d};
             kind = often[gen_below(g, COUNT_OF(often))];
         }
+        if (gen_chance(g, 15)) g->only = any_type(g, kind);
         gen_rule_of(kind)(g, kind);
+        g->only = 0;
     }
 }
 
 static void add_output(struct gen *g, value_id v) {
-    char name[16];
-    snprintf(name, sizeof name, "y%u", g->m->outputs.count);
-    module_add_output(g->m, name, v);
+    const char *name = arena_printf(&g->m->arena, "y%u", g->m->outputs.count);
+    module_add_output(g->m, gen_name(g, name), v);
 }
 
 /* Everything that nobody reads, something in between, and now and then what makes outputs hard: inputs,
@@ -363,15 +426,19 @@ struct module *gen_end(struct gen *g) {
     return m;
 }
 
-struct module *gen_module(uint64_t seed) {
+struct module *gen_module(uint64_t seed, uint64_t made[GEN_PATTERNS]) {
+    uint64_t ignored[GEN_PATTERNS] = {0};
     struct gen g;
     gen_begin(&g, seed, "fuzz");
+    g.made = made ? made : ignored;
+    g.odd_names = seed % 16 == 5;
     static const enum elem mains[] = {ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f32,  ELEM_f32, ELEM_f32,
                                       ELEM_f32, ELEM_f32, ELEM_f32, ELEM_f16, ELEM_bf16, ELEM_f64};
     static const enum elem whole[] = {ELEM_i8,  ELEM_u8,  ELEM_i16, ELEM_u16,
                                       ELEM_i32, ELEM_u32, ELEM_i64, ELEM_u64};
     g.main_elem =
         seed % 8 == 6 ? whole[gen_below(&g, COUNT_OF(whole))] : mains[gen_below(&g, COUNT_OF(mains))];
+    if (seed % 120 == 77) gen_long_chain(&g);
     while (!g.ops) grow(&g);
     return gen_end(&g);
 }

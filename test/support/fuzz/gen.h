@@ -23,15 +23,26 @@ struct gen {
     struct diag diag;
     uint64_t seed, state;
     enum elem main_elem; /* of most floats */
+    elem_set only;       /* of operands that have a choice; 0: any */
     bool network;        /* what is made is one: nothing in between is an output */
     bool whole;          /* ... and all ops are exact on whole numbers */
     bool integer;        /* ... and has one right result when its layers are quantized */
+    bool odd_names;
+    uint64_t *made; /* by pattern */
     VEC(struct gen_value) pool;
     uint32_t ops, dropped;
 };
 
-/* A module for the seed, with its outputs chosen; the caller's. */
-struct module *gen_module(uint64_t seed);
+/* Several ops that belong together, as models have them. */
+enum gen_pattern {
+#define PATTERN(name, weight) GEN_PATTERN_##name,
+#include "test/support/fuzz/patterns.def"
+    GEN_PATTERNS
+};
+const char *gen_pattern_name(enum gen_pattern pattern);
+
+/* A module for the seed, with its outputs chosen; the caller's. made[] (may be NULL) counts its patterns. */
+struct module *gen_module(uint64_t seed, uint64_t made[GEN_PATTERNS]);
 
 /* Networks: chains of layers with weights of their own, and the couplings between their channels that real
  * models have, so that there is something to prune. */
@@ -57,8 +68,12 @@ typedef bool gen_rule(struct gen *g, enum op_kind kind);
 gen_rule *gen_rule_of(enum op_kind kind);
 /* Ops that no rule makes, since the passes do: their name in the rules' place. */
 gen_rule gen_made_by_passes;
-/* Several ops that belong together, as models have them. */
+/* One of patterns.def. */
 bool gen_pattern(struct gen *g);
+#define PATTERN(name, weight) bool gen_pattern_##name(struct gen *g);
+#include "test/support/fuzz/patterns.def"
+/* Hundreds of pointwise ops in a row, with values of long ago read again. */
+void gen_long_chain(struct gen *g);
 
 /* -- chance -- */
 uint64_t gen_below(struct gen *g, uint64_t n);
@@ -75,7 +90,8 @@ struct gen_want {
     elem_set elems;
     uint32_t min_rank, max_rank;
     bool nonempty;
-    bool bounded; /* all numbers in [lo, hi] */
+    bool quantized; /* integers that stand for real numbers (ir/quant.h); else none of these */
+    bool bounded;   /* all numbers in [lo, hi] */
     double lo, hi;
 };
 /* A value of the pool, recent ones preferred, or now and then (or when there is none) a new leaf. */
@@ -86,7 +102,7 @@ value_id gen_find(struct gen *g, struct gen_want want);
 value_id gen_leaf(struct gen *g, const char *name, enum elem elem, uint32_t rank, const int64_t *dim);
 /* A leaf that is a weight mostly, in the range [-1, 1) / sqrt(fan_in). */
 value_id gen_parameter(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim, int64_t fan_in);
-value_id gen_input(struct gen *g, enum elem elem, uint32_t rank, const int64_t *dim);
+value_id gen_input(struct gen *g, const char *name, enum elem elem, uint32_t rank, const int64_t *dim);
 /* An input of i32 or i64 within [-limit, limit). */
 value_id gen_indices(struct gen *g, uint32_t rank, const int64_t *dim, int64_t limit);
 /* Something with `like`'s element type that broadcasts with it. */
@@ -118,6 +134,11 @@ value_id gen_grouped_conv(struct gen *g, value_id x, int64_t channels, int64_t g
                           int64_t stride);
 value_id gen_dense(struct gen *g, value_id x, int64_t out);
 value_id gen_sum(struct gen *g, value_id a, value_id b);
+/* The elements [start, end) along an axis; the operands one after the other. */
+value_id gen_cut(struct gen *g, value_id x, uint32_t axis, int64_t start, int64_t end);
+value_id gen_joined(struct gen *g, const value_id *pieces, uint32_t count, int64_t axis);
+value_id gen_cast(struct gen *g, value_id x, enum elem to);
+value_id gen_transposed(struct gen *g, value_id x, const int64_t *perm, uint32_t rank);
 /* [n, t, heads * d] to [n, heads, t, d], or (swapped) [n, heads, d, t]. */
 value_id gen_heads_apart(struct gen *g, value_id x, int64_t n, int64_t t, int64_t heads, int64_t d,
                          bool swapped);
@@ -130,5 +151,6 @@ gen_rule gen_rule_pool, gen_rule_reduce, gen_rule_arg, gen_rule_softmax, gen_rul
 gen_rule gen_rule_reshape, gen_rule_flatten, gen_rule_squeeze, gen_rule_unsqueeze, gen_rule_transpose;
 gen_rule gen_rule_expand, gen_rule_slice, gen_rule_concat, gen_rule_split, gen_rule_pad, gen_rule_tile;
 gen_rule gen_rule_resize, gen_rule_gather, gen_rule_embedding;
+gen_rule gen_rule_quantize, gen_rule_dequantize;
 
 #endif

@@ -24,7 +24,7 @@ static value_id maybe_bias(struct gen *g, enum elem elem, int64_t n) {
 static int64_t columns(struct gen *g, int64_t rows, int64_t depth) {
     int64_t most = GEN_MAX_ELEMENTS / max_i64(rows, 1);
     most = min_i64(most, MOST_PRODUCTS / max_i64(rows * depth, 1));
-    return gen_extent(g, max_i64(min_i64(most, 80), 1));
+    return gen_extent(g, max_i64(min_i64(most, gen_chance(g, 85) ? 80 : 600), 1));
 }
 
 bool gen_rule_linear(struct gen *g, enum op_kind kind) {
@@ -80,20 +80,21 @@ struct window_choice {
 
 /* A window along each dimension that fits at least once; false if the extents are too small. */
 static bool choose_windows(struct gen *g, const int64_t *in, uint32_t spatial, struct window_choice *w) {
-    static const int64_t taps[] = {1, 1, 2, 3, 3, 3, 5, 7};
-    bool alike = gen_chance(g, 60);
+    static const int64_t taps[] = {1, 1, 2, 3, 3, 3, 5, 7, 4, 11};
+    bool alike = gen_chance(g, 60), far = gen_chance(g, 15); /* windows wholly in the padding */
     for (uint32_t s = 0; s < spatial; s++) {
         if (s && alike) {
             w->taps[s] = w->taps[0], w->stride[s] = w->stride[0], w->dilation[s] = w->dilation[0];
         } else {
             w->taps[s] = taps[gen_below(g, COUNT_OF(taps))];
-            w->stride[s] = gen_chance(g, 60) ? 1 : gen_between(g, 1, 3);
+            w->stride[s] = gen_chance(g, 60) ? 1 : gen_between(g, 1, 4);
             w->dilation[s] = gen_chance(g, 80) ? 1 : gen_between(g, 2, 3);
         }
         int64_t extent = (w->taps[s] - 1) * w->dilation[s] + 1;
         bool same = gen_chance(g, 60); /* as models have it; else anything */
-        w->pad[s] = same ? extent / 2 : gen_between(g, 0, extent);
-        w->pad[spatial + s] = same ? extent / 2 : gen_between(g, 0, extent);
+        int64_t most = far ? 2 * extent + 3 : extent;
+        w->pad[s] = same && !far ? extent / 2 : gen_between(g, 0, most);
+        w->pad[spatial + s] = same && !far ? extent / 2 : gen_between(g, 0, most);
         if (in[s] + w->pad[s] + w->pad[spatial + s] < extent) return false;
     }
     return true;
@@ -124,13 +125,15 @@ static value_id pick_image(struct gen *g, elem_set elems, uint32_t spatial) {
         gen_find(g, (struct gen_want){
                         .elems = elems, .min_rank = spatial + 2, .max_rank = spatial + 2, .nonempty = true});
     if (found.i && gen_chance(g, 75)) return found;
-    static const int64_t channels[] = {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33};
+    static const int64_t channels[] = {1,  2,  3,  4,  7,  8,  9,  15,  16,  17,  24,  31,
+                                       32, 33, 48, 64, 65, 96, 97, 127, 128, 129, 200, 257};
     static const int64_t extents[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16, 17};
     int64_t dim[MAX_RANK] = {gen_chance(g, 80) ? 1 : gen_between(g, 2, 3),
-                             channels[gen_below(g, COUNT_OF(channels))]};
+                             channels[gen_below(g, gen_chance(g, 75) ? 14 : COUNT_OF(channels))]};
     for (uint32_t s = 0; s < spatial; s++) dim[2 + s] = extents[gen_below(g, COUNT_OF(extents))];
     if (spatial == 1 && gen_chance(g, 50)) dim[2] = gen_between(g, 1, 40);
-    while (product(dim, 0, spatial + 2) > GEN_MAX_ELEMENTS) dim[1] = (dim[1] + 1) / 2;
+    while (product(dim, 2, spatial + 2) > 1 && product(dim, 0, spatial + 2) > GEN_MAX_ELEMENTS)
+        for (uint32_t s = 0; s < spatial; s++) dim[2 + s] = (dim[2 + s] + 1) / 2;
     return gen_leaf(g, NULL, gen_elem(g, elems), spatial + 2, dim);
 }
 

@@ -148,10 +148,22 @@ static void choose_cut(struct gen *g, int64_t extent, int64_t *start, int64_t *e
     if (*step > 0 && *end >= extent && gen_chance(g, 30)) *end = INT64_MAX;
 }
 
-static value_id cut(struct gen *g, value_id x, uint32_t axis, int64_t start, int64_t end) {
+value_id gen_cut(struct gen *g, value_id x, uint32_t axis, int64_t start, int64_t end) {
     struct attr attrs[] = {attr_ints(g->m, ATTR_starts, &start, 1), attr_ints(g->m, ATTR_ends, &end, 1),
                            attr_ints(g->m, ATTR_axes, &(int64_t){axis}, 1)};
     return gen_op(g, OP_slice, &x, 1, attrs, 3);
+}
+
+value_id gen_joined(struct gen *g, const value_id *pieces, uint32_t count, int64_t axis) {
+    struct attr attr = attr_int(ATTR_axis, axis);
+    for (uint32_t i = 0; i < count; i++)
+        if (!pieces[i].i) return pieces[i];
+    return gen_op(g, OP_concat, pieces, count, &attr, 1);
+}
+
+value_id gen_transposed(struct gen *g, value_id x, const int64_t *perm, uint32_t rank) {
+    struct attr attr = attr_ints(g->m, ATTR_perm, perm, rank);
+    return x.i ? gen_op(g, OP_transpose, &x, 1, &attr, 1) : x;
 }
 
 bool gen_rule_slice(struct gen *g, enum op_kind kind) {
@@ -177,7 +189,7 @@ static value_id neighbour(struct gen *g, value_id x, uint32_t axis) {
     uint32_t rank = gen_dims(g, x, dim);
     if (gen_chance(g, 15)) return x;
     if (gen_chance(g, 20) && dim[axis] > 1)
-        return cut(g, x, axis, gen_between(g, 0, dim[axis] - 1), dim[axis]);
+        return gen_cut(g, x, axis, gen_between(g, 0, dim[axis] - 1), dim[axis]);
     for (int tries = 0; tries < 8; tries++) {
         value_id v = gen_find(
             g, (struct gen_want){.elems = ELEM_BIT(gen_elem_of(g, x)), .min_rank = rank, .max_rank = rank});

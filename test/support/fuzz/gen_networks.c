@@ -9,18 +9,12 @@ static value_id op1(struct gen *g, enum op_kind kind, value_id x, const struct a
 }
 
 static value_id joined(struct gen *g, value_id a, value_id b, int64_t axis) {
-    struct attr attr = attr_int(ATTR_axis, axis);
-    return a.i && b.i ? gen_op(g, OP_concat, (value_id[]){a, b}, 2, &attr, 1) : (value_id){0};
+    return gen_joined(g, (value_id[]){a, b}, 2, axis);
 }
 
 static value_id reshaped(struct gen *g, value_id x, const int64_t *dim, uint32_t rank) {
     struct attr attr = attr_dims(ATTR_shape, dims_from_ints(&g->m->types, dim, rank));
     return op1(g, OP_reshape, x, &attr, 1);
-}
-
-static value_id transposed_by(struct gen *g, value_id x, const int64_t *perm, uint32_t rank) {
-    struct attr attr = attr_ints(g->m, ATTR_perm, perm, rank);
-    return op1(g, OP_transpose, x, &attr, 1);
 }
 
 static value_id product(struct gen *g, value_id a, value_id b) {
@@ -29,6 +23,8 @@ static value_id product(struct gen *g, value_id a, value_id b) {
 
 static int64_t width(struct gen *g) {
     static const int64_t widths[] = {1, 2, 3, 4, 6, 8, 8, 12, 16, 16, 17, 20, 24, 32};
+    static const int64_t large[] = {33, 36, 40, 65, 100};
+    if (gen_chance(g, 4)) return large[gen_below(g, COUNT_OF(large))];
     return widths[gen_below(g, COUNT_OF(widths))];
 }
 
@@ -85,6 +81,42 @@ static value_id block_grouped(struct gen *g, value_id x, const int64_t *dim) {
     return gen_activation(g, gen_grouped_conv(g, x, groups * gen_between(g, 1, 4), groups, taps(g), 1));
 }
 
+/* Several filters for each channel. */
+static value_id block_multiplier(struct gen *g, value_id x, const int64_t *dim) {
+    if (dim[1] > 16) return (value_id){0};
+    return gen_activation(g, gen_grouped_conv(g, x, dim[1] * gen_between(g, 2, 3), dim[1], taps(g), 1));
+}
+
+/* Joined, one part twice, and cut apart at places that are not the seams; each piece has its own reader. */
+static value_id block_seams(struct gen *g, value_id x, const int64_t *dim) {
+    (void)dim;
+    value_id a = unit(g, x, width(g)), b = unit(g, x, width(g)), piece[3], y = {0};
+    value_id all = gen_joined(g, (value_id[]){a, b, a}, 3, 1);
+    int64_t extent[MAX_RANK], at = 0;
+    if (!all.i) return all;
+    gen_dims(g, all, extent);
+    int64_t out = width(g);
+    for (uint32_t i = 0; i < 3; i++) {
+        int64_t end = i == 2 ? extent[1] : gen_between(g, at + 1, extent[1] - 2 + i);
+        piece[i] = gen_cut(g, all, 1, at, end);
+        at = end;
+        value_id part = gen_conv(g, piece[i], out, taps(g), 1);
+        y = i ? gen_sum(g, y, part) : part;
+    }
+    return gen_activation(g, y);
+}
+
+/* Layers whose weights are of very different sizes. */
+static value_id block_sizes(struct gen *g, value_id x, const int64_t *dim) {
+    (void)dim;
+    if (g->whole) return (value_id){0};
+    enum elem elem = gen_elem_of(g, x);
+    value_id y = gen_conv(g, x, width(g), taps(g), 1);
+    y = product(g, y, y.i ? gen_number(g, elem, 0x1p-10) : y);
+    y = gen_activation(g, gen_conv(g, y, width(g), 1, 1));
+    return product(g, y, y.i ? gen_number(g, elem, 0x1p10) : y);
+}
+
 /* A sum or a mean over the positions. */
 static value_id pool_all(struct gen *g, value_id x, bool keep) {
     struct attr attrs[] = {attr_ints(g->m, ATTR_axes, (int64_t[]){2, 3}, 2), attr_bool(ATTR_keep, keep)};
@@ -126,7 +158,7 @@ static value_id block_halves(struct gen *g, value_id x, const int64_t *dim) {
 static value_id block_shuffle(struct gen *g, value_id x, const int64_t *dim) {
     if (dim[1] % 2) return (value_id){0};
     x = reshaped(g, x, (int64_t[]){dim[0], 2, dim[1] / 2, dim[2], dim[3]}, 5);
-    return reshaped(g, transposed_by(g, x, (int64_t[]){0, 2, 1, 3, 4}, 5), dim, 4);
+    return reshaped(g, gen_transposed(g, x, (int64_t[]){0, 2, 1, 3, 4}, 5), dim, 4);
 }
 
 static value_id block_slice(struct gen *g, value_id x, const int64_t *dim) {
@@ -192,11 +224,11 @@ static value_id block_pooled(struct gen *g, value_id x, const int64_t *dim) {
 
 static value_id block_positions(struct gen *g, value_id x, const int64_t *dim) {
     if (gen_chance(g, 50)) { /* channels last first */
-        value_id y = transposed_by(g, x, (int64_t[]){0, 2, 3, 1}, 4);
+        value_id y = gen_transposed(g, x, (int64_t[]){0, 2, 3, 1}, 4);
         return reshaped(g, y, (int64_t[]){dim[0], dim[2] * dim[3], dim[1]}, 3);
     }
     value_id y = reshaped(g, x, (int64_t[]){dim[0], dim[1], dim[2] * dim[3]}, 3);
-    return transposed_by(g, y, (int64_t[]){0, 2, 1}, 3);
+    return gen_transposed(g, y, (int64_t[]){0, 2, 1}, 3);
 }
 
 /* -- tokens -- */
@@ -224,7 +256,7 @@ static value_id block_heads(struct gen *g, value_id x, const int64_t *dim) {
         s = op1(g, OP_softmax, s, &axis, 1);
     }
     value_id y = s.i && v.i ? gen_binary(g, OP_matmul, s, v) : (value_id){0};
-    y = reshaped(g, transposed_by(g, y, (int64_t[]){0, 2, 1, 3}, 4), (int64_t[]){n, t, heads * d}, 3);
+    y = reshaped(g, gen_transposed(g, y, (int64_t[]){0, 2, 1, 3}, 4), (int64_t[]){n, t, heads * d}, 3);
     return gen_sum(g, gen_dense(g, y, dim[2]), x);
 }
 
@@ -323,8 +355,8 @@ struct module *gen_network(uint64_t seed, bool integer, uint64_t made[GEN_BLOCKS
     int64_t side = gen_between(&g, 1, 5);
     enum kind kind = gen_chance(&g, 75) ? IMAGE : TOKENS;
     value_id x = kind == IMAGE
-                     ? gen_input(&g, g.main_elem, 4, (int64_t[]){1, gen_between(&g, 1, 4), side, side})
-                     : gen_input(&g, g.main_elem, 3, (int64_t[]){1, side, width(&g)});
+                     ? gen_input(&g, NULL, g.main_elem, 4, (int64_t[]){1, gen_between(&g, 1, 4), side, side})
+                     : gen_input(&g, NULL, g.main_elem, 3, (int64_t[]){1, side, width(&g)});
     value_id first = kind == IMAGE ? unit(&g, x, width(&g)) : gen_dense(&g, x, width(&g));
     if (first.i) x = first;
     for (int64_t n = gen_between(&g, 1, 8); n > 0; n--) {

@@ -94,7 +94,7 @@ value_id gen_dense(struct gen *g, value_id x, int64_t out) {
 }
 
 /* -- convolutional -- */
-static bool residual_block(struct gen *g) {
+bool gen_pattern_residual_block(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK];
     gen_dims(g, x, dim);
@@ -105,7 +105,7 @@ static bool residual_block(struct gen *g) {
     return gen_activation(g, gen_sum(g, y, x)).i;
 }
 
-static bool inverted_residual(struct gen *g) {
+bool gen_pattern_inverted_residual(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK];
     gen_dims(g, x, dim);
@@ -119,7 +119,7 @@ static bool inverted_residual(struct gen *g) {
     return memcmp(dim, end, 4 * sizeof *dim) ? true : gen_sum(g, x, y).i;
 }
 
-static bool squeeze_excite(struct gen *g) {
+bool gen_pattern_squeeze_excite(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK];
     gen_dims(g, x, dim);
@@ -133,7 +133,7 @@ static bool squeeze_excite(struct gen *g) {
 }
 
 /* Channels in two halves, one through a convolution, concatenated and shuffled. */
-static bool shuffle_block(struct gen *g) {
+bool gen_pattern_shuffle_block(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK];
     gen_dims(g, x, dim);
@@ -145,8 +145,7 @@ static bool shuffle_block(struct gen *g) {
     if (!first.i) return false;
     value_id second = op_get(g->m, value_get(g->m, first)->op)->result[1];
     second = gen_activation(g, gen_conv(g, second, half, 1, 1));
-    struct attr axis = attr_int(ATTR_axis, 1);
-    value_id y = second.i ? gen_op(g, OP_concat, (value_id[]){first, second}, 2, &axis, 1) : second;
+    value_id y = gen_joined(g, (value_id[]){first, second}, 2, 1);
     if (!y.i || gen_chance(g, 30)) return y.i;
     struct attr apart =
         attr_dims(ATTR_shape, dims_from_ints(&g->m->types, (int64_t[]){dim[0], 2, half, dim[2], dim[3]}, 5));
@@ -159,7 +158,7 @@ static bool shuffle_block(struct gen *g) {
 }
 
 /* A coarse map is resized to the size of a fine one, and the two meet. */
-static bool pyramid(struct gen *g) {
+bool gen_pattern_pyramid(struct gen *g) {
     value_id x = image(g, float_elem(g));
     int64_t dim[MAX_RANK], coarse[MAX_RANK];
     gen_dims(g, x, dim);
@@ -171,12 +170,11 @@ static bool pyramid(struct gen *g) {
     y = gen_op(g, OP_resize, &y, 1, attrs, 2);
     if (!y.i) return false;
     if (gen_chance(g, 50)) return gen_sum(g, x, y).i;
-    struct attr axis = attr_int(ATTR_axis, 1);
-    return gen_op(g, OP_concat, (value_id[]){x, y}, 2, &axis, 1).i;
+    return gen_joined(g, (value_id[]){x, y}, 2, 1).i;
 }
 
 /* -- transformers -- */
-static bool mlp(struct gen *g) {
+bool gen_pattern_mlp(struct gen *g) {
     value_id x = vectors(g, float_elem(g));
     int64_t dim[MAX_RANK];
     uint32_t rank = gen_dims(g, x, dim);
@@ -194,7 +192,7 @@ static value_id reduce_last(struct gen *g, enum op_kind kind, value_id x) {
     return x.i ? gen_op(g, kind, &x, 1, attrs, 2) : x;
 }
 
-static bool layernorm_by_hand(struct gen *g) {
+bool gen_pattern_layernorm_by_hand(struct gen *g) {
     value_id x = vectors(g, float_elem(g));
     int64_t dim[MAX_RANK];
     uint32_t rank = gen_dims(g, x, dim);
@@ -213,7 +211,7 @@ static bool layernorm_by_hand(struct gen *g) {
     return y.i && gen_binary(g, OP_add, y, gen_vector_of(g, elem, dim[rank - 1])).i;
 }
 
-static bool activations_by_hand(struct gen *g) {
+bool gen_pattern_activations_by_hand(struct gen *g) {
     enum elem elem = float_elem(g);
     value_id x = vectors(g, elem), y;
     switch (gen_below(g, 3)) {
@@ -243,7 +241,7 @@ value_id gen_heads_apart(struct gen *g, value_id x, int64_t n, int64_t t, int64_
     return x.i ? gen_op(g, OP_transpose, &x, 1, &perm, 1) : x;
 }
 
-static bool attention_by_hand(struct gen *g) {
+bool gen_pattern_attention_by_hand(struct gen *g) {
     enum elem elem = float_elem(g);
     int64_t n = gen_between(g, 1, 2), t = max_i64(gen_extent(g, 17), 1), heads = gen_between(g, 1, 4),
             d = gen_between(g, 1, 9);
@@ -273,7 +271,7 @@ static bool attention_by_hand(struct gen *g) {
 /* -- graphs -- */
 /* Cut along an axis and put together again, in order or not: each piece is read by its concat and maybe by
  * an op of its own. */
-static bool own_pieces(struct gen *g) {
+bool gen_pattern_own_pieces(struct gen *g) {
     value_id x =
         gen_pick(g, (struct gen_want){.elems = ELEMS_ANY, .min_rank = 1, .max_rank = 5, .nonempty = true});
     int64_t dim[MAX_RANK];
@@ -295,7 +293,7 @@ static bool own_pieces(struct gen *g) {
 }
 
 /* Views of views: nothing is computed, and some of it will be an output. */
-static bool view_chain(struct gen *g) {
+bool gen_pattern_view_chain(struct gen *g) {
     static const enum op_kind kinds[] = {OP_reshape, OP_flatten, OP_squeeze, OP_unsqueeze, OP_reshape};
     bool any = false;
     for (int64_t n = gen_between(g, 2, 4); n > 0; n--) {
@@ -306,7 +304,7 @@ static bool view_chain(struct gen *g) {
 }
 
 /* The largest element's row of a table: indices that are computed. */
-static bool look_up_best(struct gen *g) {
+bool gen_pattern_look_up_best(struct gen *g) {
     value_id x = gen_pick(
         g, (struct gen_want){.elems = ELEMS_NUMERIC, .min_rank = 1, .max_rank = 3, .nonempty = true});
     int64_t dim[MAX_RANK];
@@ -320,7 +318,7 @@ static bool look_up_best(struct gen *g) {
 }
 
 /* A chain of pointwise ops in which everything is read more than once. */
-static bool tangled_pointwise(struct gen *g) {
+bool gen_pattern_tangled_pointwise(struct gen *g) {
     value_id x = gen_pick(g, (struct gen_want){.elems = ELEM_BIT(float_elem(g)), .max_rank = 5}), a = x,
              b = x;
     for (int64_t n = gen_between(g, 2, 7); n > 0 && a.i; n--) {
@@ -334,22 +332,27 @@ static bool tangled_pointwise(struct gen *g) {
     return a.i;
 }
 
-static bool (*const patterns[])(struct gen *g) = {residual_block,
-                                                  inverted_residual,
-                                                  squeeze_excite,
-                                                  shuffle_block,
-                                                  pyramid,
-                                                  mlp,
-                                                  layernorm_by_hand,
-                                                  activations_by_hand,
-                                                  attention_by_hand,
-                                                  own_pieces,
-                                                  view_chain,
-                                                  look_up_best,
-                                                  tangled_pointwise,
-                                                  residual_block,
-                                                  mlp};
+/* -- the choice -- */
+static const struct pattern {
+    const char *name;
+    bool (*make)(struct gen *g);
+    unsigned weight;
+} patterns[] = {
+#define PATTERN(name, weight) {#name, gen_pattern_##name, weight},
+#include "test/support/fuzz/patterns.def"
+};
+
+const char *gen_pattern_name(enum gen_pattern pattern) {
+    return patterns[pattern].name;
+}
 
 bool gen_pattern(struct gen *g) {
-    return patterns[gen_below(g, COUNT_OF(patterns))](g);
+    unsigned all = 0;
+    for (unsigned i = 0; i < GEN_PATTERNS; i++) all += patterns[i].weight;
+    uint64_t at = gen_below(g, all);
+    unsigned i = 0;
+    for (; at >= patterns[i].weight; i++) at -= patterns[i].weight;
+    bool made = patterns[i].make(g);
+    g->made[i] += made;
+    return made;
 }

@@ -66,10 +66,14 @@ bool gen_rule_unary(struct gen *g, enum op_kind kind) {
     return x.i && gen_unary(g, kind, x).i;
 }
 
+value_id gen_cast(struct gen *g, value_id x, enum elem elem) {
+    struct attr to = attr_elem(ATTR_to, elem);
+    return x.i ? gen_op(g, OP_cast, &x, 1, &to, 1) : x;
+}
+
 bool gen_rule_cast(struct gen *g, enum op_kind kind) {
     value_id x = gen_pick(g, any_of(kind));
-    struct attr to = attr_elem(ATTR_to, gen_elem(g, ELEMS_ANY));
-    return gen_op(g, kind, &x, 1, &to, 1).i;
+    return gen_cast(g, x, gen_elem(g, ELEMS_ANY)).i;
 }
 
 static bool two(struct gen *g, enum op_kind kind, value_id a, value_id b) {

@@ -24,9 +24,9 @@ bool gen_rule_pool(struct gen *g, enum op_kind kind) {
     gen_dims(g, x, dim);
     bool whole = gen_chance(g, 12); /* global */
     for (uint32_t s = 0; s < spatial; s++) {
-        window[s] = whole ? dim[2 + s] : gen_between(g, 1, 4);
-        stride[s] = gen_chance(g, 40) ? 0 : gen_between(g, 1, 3);
-        dilation[s] = gen_chance(g, 75) ? 1 : 2;
+        window[s] = whole ? dim[2 + s] : gen_between(g, 1, gen_chance(g, 85) ? 4 : 9);
+        stride[s] = gen_chance(g, 40) ? 0 : gen_between(g, 1, 4);
+        dilation[s] = gen_chance(g, 75) ? 1 : gen_between(g, 2, 4);
         int64_t extent = (window[s] - 1) * dilation[s] + 1;
         pad[s] = gen_chance(g, 50) ? 0 : gen_between(g, 0, extent - 1);
         pad[spatial + s] = gen_chance(g, 50) ? pad[s] : gen_between(g, 0, extent - 1);

@@ -97,8 +97,8 @@ static gen_rule *const rules[OP_COUNT] = {
     [OP_resize] = gen_rule_resize,
     [OP_gather] = gen_rule_gather,
     [OP_embedding] = gen_rule_embedding,
-    [OP_quantize] = gen_made_by_passes,
-    [OP_dequantize] = gen_made_by_passes,
+    [OP_quantize] = gen_rule_quantize,
+    [OP_dequantize] = gen_rule_dequantize,
     [OP_relayout] = gen_made_by_passes,
     [OP_fuse] = gen_made_by_passes,
 };

@@ -22,11 +22,21 @@ static void add_outputs(struct fuzz_stats *stats, const struct module *m) {
     }
 }
 
+static void add_op(struct fuzz_stats *stats, const struct module *m, const struct op *op,
+                   const uint32_t *uses) {
+    struct form_context ctx = {m, uses};
+    enum form_sides sides;
+    stats->ops[op->kind][value_get(m, op->operand[0])->type.elem]++;
+    for (enum form f = 0; f < FORMS; f++) stats->forms[f] += form_holds(f, &ctx, op);
+    if (form_sides_of(m, op, &sides)) stats->sides[sides]++;
+}
+
 void fuzz_stats_add(struct fuzz_stats *stats, const struct module *m) {
     uint32_t *uses = module_count_uses(m);
     const struct region *root = region_get(m, m->root);
     stats->graphs++;
-    for (uint32_t i = 0; i < root->ops.count; i++) stats->ops[op_get(m, root->ops.at[i])->kind]++;
+    if (root->ops.count > stats->longest) stats->longest = root->ops.count;
+    for (uint32_t i = 0; i < root->ops.count; i++) add_op(stats, m, op_get(m, root->ops.at[i]), uses);
     for (uint32_t i = 1; i < m->values.count; i++) {
         add_value(stats, m, &m->values.at[i]);
         if (uses[i] > 1) stats->fan_out++;
@@ -35,7 +45,7 @@ void fuzz_stats_add(struct fuzz_stats *stats, const struct module *m) {
     free(uses);
 }
 
-/* -- compression -- */
+/* -- passes -- */
 static void count_option(struct fuzz_stats *stats, const char *text) {
     bool is_new;
     uint32_t *at = map_put_str(&stats->option_index, text, &is_new);
@@ -63,23 +73,21 @@ void fuzz_stats_add_passes(struct fuzz_stats *stats, const char *passes) {
     }
 }
 
-void fuzz_stats_add_counts(struct fuzz_stats *stats, const struct fuzz_counts *counts) {
+void fuzz_stats_add_run(struct fuzz_stats *stats, const struct fuzz_config *config, enum fuzz_failure failure,
+                        const struct fuzz_counts *counts) {
+    stats->runs++;
+    stats->failures[failure]++;
+    stats->plain += config->pipeline && !strcmp(config->pipeline, stats->plain_pipeline);
+    stats->specials += config->specials;
+    count_option(stats, arena_printf(&stats->arena, "target %s", config->target));
+    for (enum op_kind k = 0; k < OP_COUNT; k++) stats->left[k] += counts->left[k];
     stats->counts.elements += counts->bound.elements;
     stats->counts.unknown += counts->bound.unknown;
     if (counts->bound.largest > stats->counts.largest) stats->counts.largest = counts->bound.largest;
     struct compress_counts *to = &stats->compress;
     const struct compress_counts *c = &counts->compress;
-    to->graphs += c->graphs;
-    to->pruned += c->pruned;
-    to->sparse += c->sparse;
-    to->groups += c->groups;
-    to->sets += c->sets;
-    to->removed += c->removed;
-    to->exact += c->exact;
-    to->bounded += c->bounded;
-    to->layers += c->layers;
-    to->integer += c->integer;
-    to->bits += c->bits;
+#define COMPRESS_COUNT(name) to->name += c->name;
+#include "test/support/fuzz/compress_counts.def"
 }
 
 void fuzz_stats_free(struct fuzz_stats *stats) {
@@ -88,58 +96,112 @@ void fuzz_stats_free(struct fuzz_stats *stats) {
     vec_free(&stats->options);
 }
 
-static unsigned long long number(uint64_t n) {
-    return (unsigned long long)n;
+/* -- JSON -- */
+struct json {
+    FILE *to;
+    bool more; /* in the object at hand */
+};
+
+static void put_name(struct json *j, const char *name) {
+    fprintf(j->to, "%s\"", j->more ? ", " : "");
+    for (; *name; name++) fprintf(j->to, *name == '"' || *name == '\\' ? "\\%c" : "%c", *name);
+    fprintf(j->to, "\": ");
+    j->more = true;
 }
 
-static int by_text(const void *a, const void *b) {
-    return strcmp(((const struct stats_option *)a)->text, ((const struct stats_option *)b)->text);
+static void put(struct json *j, const char *name, uint64_t n) {
+    put_name(j, name);
+    fprintf(j->to, "%llu", (unsigned long long)n);
 }
 
-static void print_compression(const struct fuzz_stats *s, FILE *to) {
-    const struct compress_counts *c = &s->compress;
-    if (!c->graphs) return;
-    fprintf(to,
-            "\ncompressed %llu graphs: %llu lost channels (%llu of %llu in %llu groups), compared with masks "
-            "%llu "
-            "times exactly and %llu within bounds; %llu masks of layers checked, %llu sparse encodings; %llu "
-            "of %llu "
-            "models that sum integers compared bit for bit",
-            number(c->graphs), number(c->pruned), number(c->removed), number(c->sets), number(c->groups),
-            number(c->exact), number(c->bounded), number(c->layers), number(c->sparse), number(c->bits),
-            number(c->integer));
-    fprintf(to, "\nblocks:");
-    for (unsigned i = 0; i < GEN_BLOCKS; i++)
-        fprintf(to, " %s %llu", gen_block_name(i), number(s->blocks[i]));
-    if (s->options.count) qsort(s->options.at, s->options.count, sizeof *s->options.at, by_text);
-    fprintf(to, "\npasses:");
-    for (uint32_t i = 0; i < s->options.count; i++)
-        fprintf(to, "%s %s %llu", i ? "," : "", s->options.at[i].text, number(s->options.at[i].count));
+static void open_object(struct json *j, const char *name) {
+    if (name) put_name(j, name);
+    fprintf(j->to, "{");
+    j->more = false;
+}
+
+static void close_object(struct json *j) {
+    fprintf(j->to, "}");
+    j->more = true;
+}
+
+static void put_ops(struct json *j, const struct fuzz_stats *s) {
+    open_object(j, "ops");
+    for (enum op_kind k = OP_NONE + 1; k < OP_COUNT; k++) {
+        open_object(j, op_info(k)->name);
+        for (enum elem e = ELEM_NONE + 1; e < ELEM_COUNT; e++)
+            if (elem_in(e, op_info(k)->elems) || s->ops[k][e]) put(j, elem_name(e), s->ops[k][e]);
+        close_object(j);
+    }
+    close_object(j);
+    open_object(j, "left");
+    for (enum op_kind k = OP_NONE + 1; k < OP_COUNT; k++) put(j, op_info(k)->name, s->left[k]);
+    close_object(j);
+}
+
+static void put_shapes(struct json *j, const struct fuzz_stats *s) {
+    char name[24];
+    open_object(j, "elems");
+    for (enum elem e = ELEM_NONE + 1; e < ELEM_COUNT; e++) put(j, elem_name(e), s->elems[e]);
+    close_object(j);
+    open_object(j, "ranks");
+    for (unsigned i = 0; i < STATS_RANKS; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        put(j, name, s->ranks[i]);
+    }
+    close_object(j);
+    open_object(j, "extents"); /* the last stands for all from it on */
+    for (unsigned i = 0; i < STATS_EXTENTS; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        if (s->extents[i]) put(j, name, s->extents[i]);
+    }
+    close_object(j);
+    open_object(j, "sides");
+    for (enum form_sides i = 0; i < SIDES_COUNT; i++) put(j, form_sides_name(i), s->sides[i]);
+    close_object(j);
+    open_object(j, "forms");
+    for (enum form f = 0; f < FORMS; f++) put(j, form_what(f), s->forms[f]);
+    close_object(j);
+}
+
+static void put_parts(struct json *j, const struct fuzz_stats *s) {
+    open_object(j, "patterns");
+    for (enum gen_pattern i = 0; i < GEN_PATTERNS; i++) put(j, gen_pattern_name(i), s->patterns[i]);
+    close_object(j);
+    open_object(j, "blocks");
+    for (enum gen_block i = 0; i < GEN_BLOCKS; i++) put(j, gen_block_name(i), s->blocks[i]);
+    close_object(j);
+    open_object(j, "options");
+    for (uint32_t i = 0; i < s->options.count; i++) put(j, s->options.at[i].text, s->options.at[i].count);
+    close_object(j);
+    open_object(j, "compress");
+#define COMPRESS_COUNT(name) put(j, #name, s->compress.name);
+#include "test/support/fuzz/compress_counts.def"
+    close_object(j);
+    open_object(j, "failures");
+    for (enum fuzz_failure f = FUZZ_FINE; f < FUZZ_FAILURES; f++)
+        if (s->failures[f]) put(j, fuzz_failure_text(f), s->failures[f]);
+    close_object(j);
 }
 
 void fuzz_stats_print(const struct fuzz_stats *s, FILE *to) {
-    fprintf(to, "graphs %llu, outputs %llu (%llu odd), values with several readers %llu\n", number(s->graphs),
-            number(s->outputs), number(s->odd_outputs), number(s->fan_out));
-    fprintf(to,
-            "elements compared %llu, of which nothing is known %.2f %%, largest error %.3g of its bound\n",
-            number(s->counts.elements),
-            s->counts.elements ? 100 * (double)s->counts.unknown / (double)s->counts.elements : 0,
-            s->counts.largest);
-    fprintf(to, "ops:");
-    for (enum op_kind k = OP_NONE + 1; k < OP_COUNT; k++)
-        fprintf(to, " %s %llu", op_info(k)->name, number(s->ops[k]));
-    fprintf(to, "\nelement types:");
-    for (enum elem e = ELEM_NONE + 1; e < ELEM_COUNT; e++)
-        fprintf(to, " %s %llu", elem_name(e), number(s->elems[e]));
-    fprintf(to, "\nranks:");
-    for (unsigned i = 0; i < STATS_RANKS; i++) fprintf(to, " %u: %llu", i, number(s->ranks[i]));
-    fprintf(to, "\nextents:");
-    for (unsigned i = 0; i < STATS_EXTENTS; i++)
-        if (s->extents[i])
-            fprintf(to, " %u%s: %llu", i, i + 1 == STATS_EXTENTS ? "+" : "", number(s->extents[i]));
-    print_compression(s, to);
-    fprintf(to, "\nfailures:");
-    for (enum fuzz_failure f = FUZZ_FINE; f < FUZZ_FAILURES; f++)
-        if (s->failures[f]) fprintf(to, " %s %llu", fuzz_failure_text(f), number(s->failures[f]));
+    struct json j = {.to = to};
+    open_object(&j, NULL);
+    put(&j, "graphs", s->graphs);
+    put(&j, "runs", s->runs);
+    put(&j, "plain", s->plain);
+    put(&j, "specials", s->specials);
+    put(&j, "outputs", s->outputs);
+    put(&j, "odd_outputs", s->odd_outputs);
+    put(&j, "fan_out", s->fan_out);
+    put(&j, "longest", s->longest);
+    put(&j, "elements", s->counts.elements);
+    put(&j, "unknown", s->counts.unknown);
+    put_name(&j, "largest");
+    fprintf(to, "%.9g", s->counts.largest);
+    put_ops(&j, s);
+    put_shapes(&j, s);
+    put_parts(&j, s);
+    close_object(&j);
     fprintf(to, "\n");
 }

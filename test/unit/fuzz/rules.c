@@ -14,7 +14,7 @@ static void test_every_rule_makes_its_op(void) {
     uint32_t made[OP_COUNT] = {0};
     struct diag diag = {0};
     for (uint64_t seed = 1; seed <= 1500; seed++) {
-        struct module *m = gen_module(seed);
+        struct module *m = gen_module(seed, NULL);
         const struct region *root = region_get(m, m->root);
         CHECK(verify_module(m, true, &diag) == STATUS_OK);
         for (uint32_t i = 0; i < root->ops.count; i++) made[op_get(m, root->ops.at[i])->kind]++;
