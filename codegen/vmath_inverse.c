@@ -35,6 +35,17 @@ static LLVMValueRef one_plus(LLVMBuilderRef b, LLVMValueRef x) {
     return LLVMBuildFAdd(b, simd_f(LLVMTypeOf(x), 1), x, "");
 }
 
+/* |x| with the sign of another double, by bits: LLVM moves llvm.copysign past the rounding to f32 and then
+ * f16, and would call a function of a runtime that is not there to round the operand that only lends its
+ * sign. */
+static LLVMValueRef with_sign(LLVMBuilderRef b, LLVMValueRef x, LLVMValueRef sign) {
+    LLVMTypeRef type = LLVMTypeOf(x), ints = simd_int_type(type, 64);
+    LLVMValueRef mask = simd_i(ints, (uint64_t)1 << 63);
+    LLVMValueRef size = LLVMBuildAnd(b, LLVMBuildBitCast(b, x, ints, ""), LLVMConstNot(mask), "");
+    LLVMValueRef bit = LLVMBuildAnd(b, LLVMBuildBitCast(b, sign, ints, ""), mask, "");
+    return LLVMBuildBitCast(b, LLVMBuildOr(b, size, bit, ""), type, "");
+}
+
 /* atan |x| is atan |x|, pi / 4 + atan((|x| - 1) / (|x| + 1)), or pi / 2 + atan(-1 / |x|): one division for
  * all. */
 static LLVMValueRef atan_double(LLVMBuilderRef b, LLVMValueRef x) {
@@ -55,7 +66,7 @@ static LLVMValueRef atan_double(LLVMBuilderRef b, LLVMValueRef x) {
     LLVMValueRef rest = simd_poly(b, z, atan_f64, COUNT_OF(atan_f64));
     rest = simd_fma(b, LLVMBuildFMul(b, t, z, ""), rest, low);
     LLVMValueRef y = LLVMBuildFAdd(b, high, LLVMBuildFAdd(b, t, rest, ""), "");
-    return simd_copysign(b, y, x);
+    return with_sign(b, y, x);
 }
 
 /* atan(x / sqrt((1 - x) (1 + x))) */
@@ -83,7 +94,7 @@ static LLVMValueRef asinh_double(LLVMBuilderRef b, LLVMValueRef x) {
     LLVMValueRef a = simd_abs(b, x), square = LLVMBuildFMul(b, a, a, "");
     LLVMValueRef under = one_plus(b, vmath_sqrt(b, one_plus(b, square)));
     LLVMValueRef u = LLVMBuildFAdd(b, a, LLVMBuildFDiv(b, square, under, ""), "");
-    return simd_copysign(b, log1p_or_large(b, u, a), x);
+    return with_sign(b, log1p_or_large(b, u, a), x);
 }
 
 /* log1p(t + sqrt(2 t + t^2)), t = x - 1 */
@@ -100,7 +111,7 @@ static LLVMValueRef atanh_double(LLVMBuilderRef b, LLVMValueRef x) {
     LLVMTypeRef type = LLVMTypeOf(x);
     LLVMValueRef a = simd_abs(b, x);
     LLVMValueRef u = LLVMBuildFDiv(b, LLVMBuildFMul(b, a, simd_f(type, 2), ""), one_minus(b, a), "");
-    return simd_copysign(b, LLVMBuildFMul(b, vmath_log1p(b, u), simd_f(type, 0.5), ""), x);
+    return with_sign(b, LLVMBuildFMul(b, vmath_log1p(b, u), simd_f(type, 0.5), ""), x);
 }
 
 #define INVERSE(name)                                                                                        \
