@@ -1,6 +1,6 @@
-# RUN: %python %s %t %build/bin/unit/frontend/onnx_nodes
-# Models that are written in another way give the same: every node test that passes, in every form of Inputs/forms.py. With
-# --keep the folders stay.
+# RUN: %python %s %t %build/bin/unit/frontend/onnx_nodes FORMS
+# Models that are written in another way give the same: every node test that passes, in every form of one of the tables in
+# Inputs/forms.py. With --keep the folders stay.
 import collections
 import pathlib
 import shutil
@@ -12,11 +12,11 @@ import onnx
 from onnx import numpy_helper
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
-from forms import FORMS, Case  # noqa: E402
+import forms  # noqa: E402
 
 from tools.onnx_coverage import DEBIAN, make_tests, run_tests  # noqa: E402
 
-ROOM, PROGRAM = pathlib.Path(sys.argv[1]), sys.argv[2]
+ROOM, PROGRAM, TABLE = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 
 def read_tensors(folder, kind):
@@ -28,7 +28,7 @@ def read(folder, target):
     model = onnx.load(folder / "model.onnx")
     data = folder / "test_data_set_0"
     names = [i.name for i in model.graph.input]
-    return Case(model, dict(zip(names, read_tensors(data, "input"))), read_tensors(data, "output"), target)
+    return forms.Case(model, dict(zip(names, read_tensors(data, "input"))), read_tensors(data, "output"), target)
 
 
 def write(case):
@@ -47,7 +47,7 @@ def main():
     shutil.rmtree(ROOM, ignore_errors=True)
     for source in (DEBIAN, make_tests()):
         passed = [test.name for test in run_tests(PROGRAM, source) if test.verdict == "passed"]
-        for form, change in FORMS.items():
+        for form, change in getattr(forms, TABLE).items():
             folder = ROOM / source.name / form
             for name in passed:
                 target = folder / name
