@@ -22,11 +22,18 @@ static bool is_reference(const Onnx__AttributeProto *a) {
     return a && a->ref_attr_name && *a->ref_attr_name;
 }
 
+static const Onnx__AttributeProto *attr_of_call(const struct function_call *call, const char *name) {
+    const Onnx__AttributeProto *a = find_attr(call->node, name, NULL);
+    for (uint32_t i = 0; !a && i < call->defaults->count; i++)
+        if (!strcmp(onnx_text(call->defaults->at[i]->name), name)) a = call->defaults->at[i];
+    return a;
+}
+
 /* In a function an attribute may stand for one of the call. */
 const Onnx__AttributeProto *node_attr(struct node *n, const char *name) {
     const Onnx__AttributeProto *a = find_attr(n->proto, name, &n->attrs_read);
     for (const struct function_call *call = n->im->call; is_reference(a) && call; call = call->outer)
-        a = find_attr(call->node, a->ref_attr_name, NULL);
+        a = attr_of_call(call, a->ref_attr_name);
     return a;
 }
 

@@ -38,17 +38,21 @@ static bool same_type(const struct importer *im, ref a, ref b) {
     return same;
 }
 
-/* Both branches, and for each result the one that the condition says: nothing that is imported has effects.
+static ref as_truth(struct node *n, ref condition) {
+    if (!ref_rank(n->im, condition)) return condition;
+    return emit1_with(n, OP_reshape, condition, node_attr_dims(n, ATTR_shape, NULL, 0));
+}
+
+/* Of two values the one that the condition says: both are computed, as nothing that is imported has effects.
  */
-static enum status choose_at_run(struct node *n, ref condition, const ref *yes, const ref *no) {
-    if (ref_rank(n->im, condition))
-        condition = emit1_with(n, OP_reshape, condition, node_attr_dims(n, ATTR_shape, NULL, 0));
-    for (uint32_t i = 0; i < n->proto->n_output; i++) {
+static enum status choose_at_run(struct node *n, ref condition, const ref *yes, const ref *no, uint32_t count,
+                                 ref *out) {
+    for (uint32_t i = 0; i < count; i++) {
         if (!same_type(n->im, yes[i], no[i]))
-            return unsupported(n, "If whose condition depends on data, with branches of unlike types");
-        ref y = emit3(n, OP_where, condition, yes[i], no[i]);
-        if (ref_none(y)) return STATUS_FAILED;
-        node_out(n, i, y);
+            return unsupported(n, "%s whose condition depends on data, with results of unlike types",
+                               n->proto->op_type);
+        out[i] = emit3(n, OP_where, condition, yes[i], no[i]);
+        if (ref_none(out[i])) return STATUS_FAILED;
     }
     return STATUS_OK;
 }
@@ -69,7 +73,10 @@ enum status import_if(struct node *n) {
         return unsupported(
             n, "If whose condition depends on a dimension without a size (fix it by --shape or --dim)");
     for (int i = 0; i < 2; i++) TRY(import_branch(n, branch[i], out[i]));
-    return choose_at_run(n, condition, out[1], out[0]);
+    uint32_t count = (uint32_t)n->proto->n_output;
+    TRY(choose_at_run(n, as_truth(n, condition), out[1], out[0], count, out[0]));
+    for (uint32_t i = 0; i < count; i++) node_out(n, i, out[0][i]);
+    return STATUS_OK;
 }
 
 /* -- loops -- */
@@ -117,52 +124,134 @@ static ref stacked(struct node *n, const ref *pieces, uint32_t count, int64_t ax
     return emit_op(n, OP_concat, all, count, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
 }
 
-static ref collected(struct node *n, const struct unrolling *u, uint32_t scan, int64_t axis, bool backwards) {
-    return stacked(n, &u->pieces[scan * MOST_ITERATIONS], u->done, axis, backwards);
+static bool collects(const struct node *n, const struct unrolling *u) {
+    bool any = false;
+    for (uint32_t i = 0; i < u->scans; i++) any = any || node_wants(n, u->states + i);
+    return any;
 }
 
-static enum status finish(struct node *n, const struct unrolling *u, const int64_t *axes,
+/* What is collected in no iteration: nothing, in the type that the body would give. It is imported for that
+ * alone. */
+static enum status probe(struct node *n, struct unrolling *u) {
+    struct body body = {
+        .graph = u->body, .inputs = u->in, .input_count = (uint32_t)u->body->n_input, .opset = n->opset};
+    return import_body(n, &body, u->out);
+}
+
+/* Zeros in the type of `like`, with an axis of no elements more, or with one less. */
+static ref zeros(struct node *n, ref like, uint32_t axis, bool more) {
+    dim_id dims[MAX_RANK + 1];
+    uint32_t rank = 0;
+    for (uint32_t i = 0; i <= ref_rank(n->im, like); i++) {
+        if (more && i == axis) dims[rank++] = dim_const(&n->im->m->types, 0);
+        if (i < ref_rank(n->im, like) && (more || i != axis)) dims[rank++] = ref_dim(n->im, like, i);
+    }
+    if (rank > MAX_RANK) {
+        (void)node_error(n, "what it collects has %u dimensions, more than %d", rank, MAX_RANK);
+        return (ref){0};
+    }
+    ref zero = ref_of_tensor(n->im, tensor_scalar_i64(ref_elem(n->im, like), 0));
+    return emit1_with(n, OP_expand, zero, node_attr_dims(n, ATTR_shape, dims, rank));
+}
+
+/* `skip` as in iterate; without an iteration the body has been probed. */
+static ref collected(struct node *n, const struct unrolling *u, uint32_t skip, uint32_t scan, int64_t axis,
+                     bool backwards) {
+    ref piece = u->out[skip + u->states + scan];
+    uint32_t place;
+    if (u->done) return stacked(n, &u->pieces[scan * MOST_ITERATIONS], u->done, axis, backwards);
+    if (node_axis(n, axis, ref_rank(n->im, piece) + 1, &place) != STATUS_OK) return (ref){0};
+    return zeros(n, piece, place, true);
+}
+
+static enum status finish(struct node *n, const struct unrolling *u, uint32_t skip, const int64_t *axes,
                           const bool *backwards) {
     for (uint32_t i = 0; i < u->states; i++) node_out(n, i, u->state[i]);
     for (uint32_t i = 0; i < u->scans; i++) {
         if (!node_wants(n, u->states + i)) continue;
-        if (!u->done) return unsupported(n, "%s that collects results of no iteration", n->proto->op_type);
-        ref all = collected(n, u, i, axes ? axes[i] : 0, backwards && backwards[i]);
+        ref all = collected(n, u, skip, i, axes ? axes[i] : 0, backwards && backwards[i]);
         if (ref_none(all)) return STATUS_FAILED;
         node_out(n, u->states + i, all);
     }
     return STATUS_OK;
 }
 
-/* Loop(trip count?, condition?, states…): the body takes the iteration, the condition and the states, and
- * gives the condition, the states and what is collected. */
-enum status import_loop(struct node *n) {
-    const Onnx__GraphProto *body = graph_attr(n, "body");
+/* How long a loop goes on. */
+struct going {
+    int64_t trips; /* at most */
+    bool known;    /* the condition, while it is known */
+    ref running;   /* once it depends on data: whether it has held so far; before that 0 */
+};
+
+static enum status read_going(struct node *n, struct going *go) {
     ref count = node_in(n, 0), condition = node_in(n, 1);
-    uint32_t states = n->proto->n_input > 2 ? (uint32_t)n->proto->n_input - 2 : 0;
-    int64_t trips = INT64_MAX;
-    bool go_on = true;
-    if (!body) return STATUS_FAILED;
-    if (body->n_input != states + 2 || body->n_output < states + 1 || n->proto->n_output > body->n_output - 1)
-        return node_error(n, "its body has %zu inputs and %zu outputs for %u states", body->n_input,
-                          body->n_output, states);
+    *go = (struct going){INT64_MAX, true, {0}};
     if (!ref_none(count) && !ref_constant(n->im, count))
         return unsupported(n, "Loop whose trip count is not a constant");
     if (!ref_none(count) && tensor_count(ref_constant(n->im, count)) != 1)
         return node_error(n, "its trip count is not one number");
-    if (!ref_none(count)) trips = tensor_get_i64(ref_constant(n->im, count), 0);
-    if (!ref_none(condition)) TRY(known_truth(n, condition, "condition", &go_on));
+    if (!ref_none(count)) go->trips = tensor_get_i64(ref_constant(n->im, count), 0);
+    if (ref_none(condition)) return STATUS_OK;
+    if (ref_constant(n->im, condition)) return known_truth(n, condition, "condition", &go->known);
+    go->running = as_truth(n, condition);
+    return ref_none(go->running) ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status go_on(struct node *n, struct going *go, ref condition) {
+    if (ref_constant(n->im, condition)) return known_truth(n, condition, "condition", &go->known);
+    condition = as_truth(n, condition);
+    go->running = ref_none(go->running) ? condition : emit2(n, OP_and, go->running, condition);
+    return ref_none(go->running) ? STATUS_FAILED : STATUS_OK;
+}
+
+/* All iterations that there may be are computed; the states stay as they are once the condition has failed.
+ */
+static enum status check_going(struct node *n, const struct going *go, const struct unrolling *u) {
+    if (ref_none(go->running)) return STATUS_OK;
+    if (go->trips > MOST_ITERATIONS)
+        return unsupported(n, "Loop whose condition depends on data, of more than %d iterations",
+                           MOST_ITERATIONS);
+    if (collects(n, u))
+        return unsupported(n, "Loop whose condition depends on data, and that collects results");
+    return STATUS_OK;
+}
+
+static enum status iterate_loop(struct node *n, struct unrolling *u, struct going *go, int64_t i) {
+    ref *before = arena_array(&n->im->m->arena, ref, u->states + 1), running = go->running;
+    memcpy(before, u->state, u->states * sizeof *before);
+    u->in[0] = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, i));
+    u->in[1] = ref_none(running) ? ref_of_tensor(n->im, tensor_scalar_i64(ELEM_bool, 1)) : running;
+    memcpy(u->in + 2, u->state, u->states * sizeof *u->state);
+    TRY(iterate(n, u, 1));
+    if (!ref_none(running)) TRY(choose_at_run(n, running, u->state, before, u->states, u->state));
+    return go_on(n, go, u->out[0]);
+}
+
+/* Loop(trip count?, condition?, states…): the body takes the iteration, the condition and the states, and
+ * gives the condition, the states and what is collected. */
+enum status import_loop(struct node *n) {
+    const Onnx__GraphProto *body = graph_attr(n, "body");
+    uint32_t states = n->proto->n_input > 2 ? (uint32_t)n->proto->n_input - 2 : 0;
+    struct going go;
+    if (!body) return STATUS_FAILED;
+    if (body->n_input != states + 2 || body->n_output < states + 1 || n->proto->n_output > body->n_output - 1)
+        return node_error(n, "its body has %zu inputs and %zu outputs for %u states", body->n_input,
+                          body->n_output, states);
+    TRY(read_going(n, &go));
     struct unrolling u = unroll(n, body, states, (uint32_t)body->n_output - 1 - states);
     for (uint32_t i = 0; i < states; i++) u.state[i] = node_in(n, 2 + i);
-    for (int64_t i = 0; i < trips && go_on; i++) {
+    for (int64_t i = 0; i < go.trips && go.known; i++) {
         if (i == MOST_ITERATIONS) return unsupported(n, "Loop of more than %d iterations", MOST_ITERATIONS);
-        u.in[0] = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, i));
+        TRY(check_going(n, &go, &u));
+        TRY(iterate_loop(n, &u, &go, i));
+    }
+    if (!u.done && collects(n, &u)) {
+        u.in[0] = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, 0));
         u.in[1] = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_bool, 1));
         memcpy(u.in + 2, u.state, states * sizeof *u.state);
-        TRY(iterate(n, &u, 1));
-        TRY(known_truth(n, u.out[0], "condition", &go_on));
+        TRY(probe(n, &u));
     }
-    return finish(n, &u, NULL, NULL);
+    return finish(n, &u, 1, NULL, NULL);
 }
 
 /* -- Scan -- */
@@ -242,6 +331,16 @@ static enum status iterate_all(struct node *n, struct unrolling *u, const ref *g
     return STATUS_OK;
 }
 
+static enum status probe_scan(struct node *n, struct unrolling *u, const ref *given, uint32_t scans,
+                              const struct scan_list *in) {
+    memcpy(u->in, given, u->states * sizeof *given);
+    for (uint32_t i = 0; i < scans; i++) {
+        u->in[u->states + i] = zeros(n, given[u->states + i], (uint32_t)in->axis[i], false);
+        if (ref_none(u->in[u->states + i])) return STATUS_FAILED;
+    }
+    return probe(n, u);
+}
+
 enum status import_scan(struct node *n) {
     const Onnx__GraphProto *body;
     uint32_t states, scans;
@@ -256,7 +355,8 @@ enum status import_scan(struct node *n) {
     TRY(scan_length(n, given + states, scans, &in, &length));
     struct unrolling u = unroll(n, body, states, (uint32_t)body->n_output - states);
     TRY(iterate_all(n, &u, given, scans, &in, length));
-    return finish(n, &u, out.axis, out.backwards);
+    if (!length && collects(n, &u)) TRY(probe_scan(n, &u, given, scans, &in));
+    return finish(n, &u, 0, out.axis, out.backwards);
 }
 
 /* Opset 8: lengths of the sequences, then states and what is scanned, with a batch that comes first; each of
@@ -284,12 +384,12 @@ enum status import_scan_batch(struct node *n) {
             if (ref_none(given[i])) return STATUS_FAILED;
         }
         TRY(scan_length(n, given + states, scans, &in, &length));
-        if (!length) return unsupported(n, "Scan that collects results of no iteration");
         struct unrolling u = unroll(n, body, states, outputs - states);
         TRY(iterate_all(n, &u, given, scans, &in, length));
+        if (!length) TRY(probe_scan(n, &u, given, scans, &in));
         for (uint32_t i = 0; i < outputs; i++)
             results[i * MOST_SEQUENCES + b] =
-                i < states ? u.state[i] : collected(n, &u, i - states, 0, false);
+                i < states ? u.state[i] : collected(n, &u, 0, i - states, 0, false);
     }
     for (uint32_t i = 0; i < n->proto->n_output; i++) {
         ref all = stacked(n, &results[i * MOST_SEQUENCES], (uint32_t)batch, 0, false);

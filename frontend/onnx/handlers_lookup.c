@@ -203,28 +203,93 @@ static ref replace_rows(struct node *n, ref rows, ref updates, const struct tens
     return rows_at(n, both, ref_of_tensor(n->im, from));
 }
 
+/* -- scattering to places that are known at run time: every row against every update -- */
+
+static const struct scatter_reduction {
+    enum op_kind op, along; /* of two numbers, and along an axis */
+    bool idempotent;        /* a number with itself is itself */
+    int64_t none;           /* else: what changes no number */
+} reductions[] = {{OP_identity, OP_identity, true, 0},
+                  {OP_add, OP_reduce_sum, false, 0},
+                  {OP_mul, OP_reduce_prod, false, 1},
+                  {OP_max, OP_reduce_max, true, 0},
+                  {OP_min, OP_reduce_min, true, 0}};
+
+/* [rows, updates]: true where the update goes to the row. An update to a place that does not exist goes to
+ * none. */
+static ref meetings(struct node *n, ref at, const struct grid *g, int64_t updates) {
+    ref line = reshape_to(n, at, (const int64_t[]){1, updates}, 2);
+    return emit2(n, OP_equal, line, ramp(n, 0, 2, g->rows, 1));
+}
+
+/* The last of the updates that meet a row takes its place. */
+static ref replace_at_run(struct node *n, ref rows, ref updates, ref at, const struct grid *g,
+                          int64_t count) {
+    ref met = emit1_with(n, OP_cast, meetings(n, at, g, count), attr_elem(ATTR_to, ELEM_i32));
+    ref last = emit1_with(n, OP_argmax, met, attr_int(ATTR_axis, 1), attr_bool(ATTR_last, true),
+                          attr_bool(ATTR_keep, false));
+    ref most = emit1_with(n, OP_reduce_max, met, node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1),
+                          attr_bool(ATTR_keep, false));
+    ref is_met = emit2(n, OP_greater, most, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i32, 0)));
+    ref behind = emit2(n, OP_add, last, i64_number(n, g->rows));
+    ref from = emit3(n, OP_where, is_met, behind, ramp(n, 0, 1, g->rows, 1));
+    return rows_at(n, emit2_with(n, OP_concat, rows, updates, attr_int(ATTR_axis, 0)), from);
+}
+
+static ref reduce_at_run(struct node *n, ref rows, ref updates, ref at, const struct grid *g, int64_t count,
+                         const struct scatter_reduction *r) {
+    int64_t shape[MAX_RANK + 1] = {g->rows, count};
+    uint32_t rank = ref_rank(n->im, rows) + 1;
+    for (uint32_t i = 2; i < rank; i++) shape[i] = 1;
+    if (rank > MAX_RANK) {
+        (void)unsupported(n, "%s of rank %u at places that depend on data", n->proto->op_type, rank - 1);
+        return (ref){0};
+    }
+    ref met = reshape_to(n, meetings(n, at, g, count), shape, rank);
+    ref none = r->idempotent
+                   ? emit1_with(n, OP_unsqueeze, rows, node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1))
+                   : ref_of_tensor(n->im, tensor_scalar_i64(ref_elem(n->im, rows), r->none));
+    ref wide = emit1_with(n, OP_unsqueeze, updates, node_attr_ints(n, ATTR_axes, (const int64_t[]){0}, 1));
+    ref sums = emit1_with(n, r->along, emit3(n, OP_where, met, wide, none),
+                          node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1), attr_bool(ATTR_keep, false));
+    return emit2(n, r->op, rows, sums);
+}
+
+static ref scatter_at_run(struct node *n, ref rows, ref updates, ref at, const struct grid *g, int64_t count,
+                          uint32_t reduction) {
+    int64_t row = 1, size;
+    for (uint32_t i = 1; reduction && i < ref_rank(n->im, rows); i++)
+        if (dim_is_const(&n->im->m->types, ref_dim(n->im, rows, i), &size)) row *= max_i64(size, 1);
+    if (max_i64(g->rows, 1) > LARGEST / max_i64(count, 1) / row) {
+        (void)unsupported(n, "%s of %" PRId64 " updates to %" PRId64 " places that depend on data",
+                          n->proto->op_type, count, g->rows);
+        return (ref){0};
+    }
+    if (!count || !g->rows) return rows;
+    if (!reduction) return replace_at_run(n, rows, updates, at, g, count);
+    return reduce_at_run(n, rows, updates, at, g, count, &reductions[reduction]);
+}
+
 static enum status scatter_rows(struct node *n, ref rows, ref updates, ref at, const struct grid *g,
                                 ref *out) {
     static const char *const words[] = {"none", "add", "mul", "max", "min", NULL};
-    static const enum op_kind kinds[] = {OP_identity, OP_add, OP_mul, OP_max, OP_min};
     uint32_t reduction;
-    int64_t taken;
+    int64_t taken, count = 1, size;
     TRY(node_word(n, "reduction", words, 0, &reduction));
     const struct tensor *constant = ref_constant(n->im, at);
-    if (!constant)
-        return unsupported(
-            n, "%s whose input 1 is not a constant (if it is an input of the model, --bind makes it one)",
-            n->proto->op_type);
-    const struct tensor held = *constant, *places = &held; /* items move when others are added */
-    for (int64_t i = 0, count = tensor_count(places); i < count; i++)
+    const struct tensor held = constant ? *constant : (struct tensor){0},
+                        *places = &held; /* items move when others are added */
+    for (int64_t i = 0; constant && i < tensor_count(places); i++)
         if (tensor_get_i64(places, i) < 0 || tensor_get_i64(places, i) >= g->rows)
             return node_error(n, "an index lies outside of input 0");
     if (ref_none(rows) || ref_none(updates)) return STATUS_FAILED;
-    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, updates, 0), &taken) || taken != tensor_count(places))
-        return node_error(n, "it has %" PRId64 " places for %" PRId64 " updates", tensor_count(places),
-                          taken);
-    ref y = reduction ? reduce_rows(n, rows, updates, places, g, kinds[reduction])
-                      : replace_rows(n, rows, updates, places, g);
+    for (uint32_t i = 0; i < ref_rank(n->im, at); i++)
+        if (dim_is_const(&n->im->m->types, ref_dim(n->im, at, i), &size)) count *= size;
+    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, updates, 0), &taken) || taken != count)
+        return node_error(n, "it has %" PRId64 " places for %" PRId64 " updates", count, taken);
+    ref y = !constant   ? scatter_at_run(n, rows, updates, at, g, count, reduction)
+            : reduction ? reduce_rows(n, rows, updates, places, g, reductions[reduction].op)
+                        : replace_rows(n, rows, updates, places, g);
     *out = reshape_to(n, y, g->dim, g->rank);
     return ref_none(*out) ? STATUS_FAILED : STATUS_OK;
 }

@@ -317,7 +317,7 @@ enum status import_one_hot(struct node *n) {
     int64_t dims[MAX_RANK];
     TRY(node_float_or_input(n, "depth", 1, 0, &depth));
     TRY(node_axis(n, node_int(n, "axis", -1), rank, &axis));
-    if (rank > MAX_RANK || !(depth >= 1 && depth <= DEEPEST))
+    if (rank > MAX_RANK || !(depth >= 0 && depth <= DEEPEST))
         return node_error(n, "rank %u, depth %g", rank, depth);
     bool is_signed = elem_in(ref_elem(n->im, indices), ELEMS_SIGNED);
     for (uint32_t i = 0; i < rank; i++) dims[i] = i == axis ? (int64_t)depth : 1;

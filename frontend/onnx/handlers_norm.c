@@ -4,15 +4,43 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Casts the operands to the type that holds the values of all; two unlike ones of 16 bits meet in f32. */
+static bool to_widest(struct node *n, ref *in, uint32_t count) {
+    enum elem widest = ref_elem(n->im, in[0]);
+    for (uint32_t i = 1; i < count; i++) {
+        enum elem elem = ref_elem(n->im, in[i]);
+        if (elem != widest && elem_bytes(elem) == elem_bytes(widest)) widest = ELEM_f32;
+        if (elem_bytes(elem) > elem_bytes(widest)) widest = elem;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (ref_elem(n->im, in[i]) != widest)
+            in[i] = emit1_with(n, OP_cast, in[i], attr_elem(ATTR_to, widest));
+        if (ref_none(in[i])) return false;
+    }
+    return true;
+}
+
+/* With spatial = 0, of opsets before 9, each element of a sample has parameters of its own. */
+static ref batchnorm_of_elements(struct node *n, const ref in[5], double epsilon) {
+    ref variance = emit2(n, OP_add, in[4], ref_f64(n->im, ref_elem(n->im, in[4]), epsilon));
+    ref y = emit2(n, OP_div, emit2(n, OP_sub, in[0], in[3]), emit1(n, OP_sqrt, variance));
+    return emit2(n, OP_add, emit2(n, OP_mul, y, in[1]), in[2]);
+}
+
 enum status import_batchnorm(struct node *n) {
     ref in[5];
     for (uint32_t i = 0; i < 5; i++) in[i] = node_in(n, i);
     double epsilon = node_float(n, "epsilon", 1e-5);
     (void)node_float(n, "momentum", 0.9); /* of training */
     if (node_int(n, "training_mode", 0)) return unsupported(n, "BatchNormalization in training mode");
-    if (!node_int(n, "spatial", 1)) return unsupported(n, "BatchNormalization with spatial = 0");
+    bool spatial = node_int(n, "spatial", 1) != 0;
     if (node_wants(n, 1)) return unsupported(n, "BatchNormalization with outputs of training");
-    return node_result(n, emit_op(n, OP_batchnorm, in, 5, EMIT_ATTRS(attr_float(ATTR_epsilon, epsilon))));
+    enum elem elem = ref_elem(n->im, in[0]);
+    if (!to_widest(n, in, 5)) return STATUS_FAILED;
+    ref y = spatial ? emit_op(n, OP_batchnorm, in, 5, EMIT_ATTRS(attr_float(ATTR_epsilon, epsilon)))
+                    : batchnorm_of_elements(n, in, epsilon);
+    if (!ref_none(y) && ref_elem(n->im, y) != elem) y = emit1_with(n, OP_cast, y, attr_elem(ATTR_to, elem));
+    return node_result(n, y);
 }
 
 /* True if the last dimensions of x are exactly those of r. */
@@ -166,21 +194,22 @@ enum status import_group_norm(struct node *n) {
 /* x / (bias + alpha / size * sum of squares over `size` neighbouring channels) ^ beta: the sum by shifted
  * slices. */
 enum status import_lrn(struct node *n) {
-    enum { WIDEST = 64 };
+    enum { WIDEST = 4096 };
     ref x = node_in(n, 0);
     uint32_t rank = ref_rank(n->im, x);
     int64_t size = node_int(n, "size", 0), channels, pads[2 * MAX_RANK] = {0};
     double alpha = node_float(n, "alpha", 1e-4), beta = node_float(n, "beta", 0.75),
            bias = node_float(n, "bias", 1);
-    if (rank < 2 || size < 1 || size > WIDEST)
-        return node_error(n, "size %" PRId64 " at rank %u", size, rank);
+    if (rank < 2 || size < 1) return node_error(n, "size %" PRId64 " at rank %u", size, rank);
     if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, 1), &channels))
         return unsupported(n, "LRN over a dimension without a size (fix it by --shape or --dim)");
-    pads[1] = (size - 1) / 2;
-    pads[rank + 1] = size - 1 - pads[1];
+    pads[1] = min_i64((size - 1) / 2, max_i64(channels - 1, 0)); /* beyond all channels there is nothing */
+    pads[rank + 1] = min_i64(size - 1 - (size - 1) / 2, max_i64(channels - 1, 0));
+    int64_t neighbours = pads[1] + pads[rank + 1] + 1;
+    if (neighbours > WIDEST) return unsupported(n, "LRN over more than %d channels", WIDEST);
     ref wide = emit1_with(n, OP_pad, emit2(n, OP_mul, x, x), node_attr_ints(n, ATTR_pads, pads, 2 * rank)),
         sum = {0};
-    for (int64_t i = 0; i < size; i++) {
+    for (int64_t i = 0; i < neighbours; i++) {
         int64_t end = i + channels;
         ref slice = emit1_with(n, OP_slice, wide, node_attr_ints(n, ATTR_starts, &i, 1),
                                node_attr_ints(n, ATTR_ends, &end, 1),

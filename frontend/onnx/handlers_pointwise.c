@@ -88,14 +88,14 @@ enum status import_identity(struct node *n) {
 
 /* At inference the identity; its mask, if anybody wants it, is all true, or all 1 before opset 10. */
 enum status import_dropout(struct node *n) {
-    ref x = node_in(n, 0), training = node_in(n, 2);
+    ref x = node_in(n, 0), ratio = node_in(n, 1), training = node_in(n, 2);
     (void)node_float(n, "ratio", 0.5);
     (void)node_int(n, "seed", 0);
-    if (!ref_none(training)) {
-        const struct tensor *t = ref_constant(n->im, training);
-        if (!t || tensor_count(t) != 1 || tensor_get_i64(t, 0))
-            return unsupported(n, "Dropout in training mode");
-    }
+    const struct tensor *t = ref_none(training) ? NULL : ref_constant(n->im, training),
+                        *r = ref_none(ratio) ? NULL : ref_constant(n->im, ratio);
+    bool keeps_all = r && tensor_count(r) == 1 && tensor_get_f64(r, 0) == 0;
+    bool trains = !ref_none(training) && (!t || tensor_count(t) != 1 || tensor_get_i64(t, 0));
+    if (trains && !keeps_all) return unsupported(n, "Dropout in training mode");
     if (node_wants(n, 1)) {
         dim_id dims[MAX_RANK];
         uint32_t rank = ref_rank(n->im, x);

@@ -125,21 +125,42 @@ enum status import_eye_like(struct node *n) {
     return node_result(n, ref_of_tensor(n->im, t));
 }
 
-/* Keeps the upper or lower triangle: a mask, as the sizes are known. */
+static ref positions(struct node *n, uint32_t rank, int64_t count) { /* along a column or a row */
+    struct tensor t = tensor_new(ELEM_i64, rank, (const int64_t[]){count, 1});
+    for (int64_t i = 0; i < count; i++) tensor_set_i64(&t, i, i);
+    return ref_of_tensor(n->im, t);
+}
+
+/* Keeps the upper or lower triangle, by a mask: a constant if the diagonal is one. */
 enum status import_trilu(struct node *n) {
-    ref x = node_in(n, 0);
+    ref x = node_in(n, 0), k = node_in(n, 1);
     bool upper = node_int(n, "upper", 1) != 0;
     int64_t rows, columns;
-    struct ints k;
-    TRY(node_ints_or_input(n, "k", 1, &k));
     TRY(matrix_size(n, x, &rows, &columns));
-    int64_t diagonal = k.count ? min_i64(max_i64(k.at[0], -DIM_MAX), DIM_MAX) : 0;
-    struct tensor mask = tensor_new(ELEM_bool, 2, (const int64_t[]){rows, columns});
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            ((uint8_t *)mask.data)[i * columns + j] = upper ? j - i >= diagonal : j - i <= diagonal;
+    if (ref_none(k)) k = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, 0));
+    if (ref_rank(n->im, k)) k = emit1_with(n, OP_reshape, k, node_attr_dims(n, ATTR_shape, NULL, 0));
+    ref distance = emit2(n, OP_sub, positions(n, 1, columns), positions(n, 2, rows));
+    ref mask = emit2(n, upper ? OP_greater_equal : OP_less_equal, distance, k);
     ref zero = ref_of_tensor(n->im, tensor_scalar_i64(ref_elem(n->im, x), 0));
-    return node_result(n, emit3(n, OP_where, ref_of_tensor(n->im, mask), x, zero));
+    return node_result(n, emit3(n, OP_where, mask, x, zero));
+}
+
+/* Where a constant is not zero: older exporters make ranges by that. */
+enum status import_nonzero(struct node *n) {
+    const struct tensor *t = ref_constant(n->im, node_in(n, 0));
+    if (!t) return unsupported(n, "NonZero of a value that depends on data, as the result's shape does");
+    const struct tensor held = *t; /* items move when others are added */
+    int64_t elements = tensor_count(&held), found = 0;
+    for (int64_t i = 0; i < elements; i++) found += tensor_get_f64(&held, i) != 0;
+    struct tensor at = tensor_new(ELEM_i64, 2, (const int64_t[]){held.rank, found});
+    for (int64_t i = 0, k = 0; i < elements; i++) {
+        if (tensor_get_f64(&held, i) == 0) continue;
+        int64_t rest = i;
+        for (uint32_t axis = held.rank; axis-- > 0; rest /= held.dim[axis])
+            tensor_set_i64(&at, axis * found + k, rest % held.dim[axis]);
+        k++;
+    }
+    return node_result(n, ref_of_tensor(n->im, at));
 }
 
 /* -- shapes -- */

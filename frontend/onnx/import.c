@@ -74,7 +74,7 @@ static enum status check_outputs(struct node *n) {
 }
 
 static enum status run_handler(struct node *n, const struct onnx_row *row) {
-    const Onnx__FunctionProto *function = row ? NULL : model_function(n->im, n->proto);
+    const Onnx__FunctionProto *function = row ? NULL : functions_find(n->im->model, n->proto);
     if (row) TRY(check_inputs(n, row));
     TRY(row ? row->handler(n) : import_function(n, function));
     if (n->failed) return STATUS_FAILED;
@@ -93,7 +93,7 @@ static void import_node(struct importer *im, const Onnx__NodeProto *proto) {
                      .first_value = im->m->values.count};
     const struct onnx_row *row = find_row(im, proto);
     im->b.loc = im->model->loc;
-    if (!row && !model_function(im, proto)) {
+    if (!row && !functions_find(im->model, proto)) {
         bool own = is_default_domain(domain);
         (void)unsupported(&n, "%s%s%s", own ? "" : domain, own ? "" : ".", type);
         break_outputs(im, proto);

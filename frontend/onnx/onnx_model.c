@@ -1,5 +1,6 @@
 #include "frontend/onnx/onnx_model.h"
 
+#include "frontend/onnx/functions.h"
 #include "frontend/onnx/wire.h"
 
 #include <errno.h>
@@ -41,8 +42,12 @@ enum status onnx_model_load(const char *path, struct diag *diag, struct onnx_mod
     model->proto = proto;
     model->folder = folder_of(path);
     model->loc = loc;
-    *out = model;
-    return STATUS_OK;
+    status = functions_load(model, diag);
+    if (status == STATUS_OK)
+        *out = model;
+    else
+        onnx_model_free(model);
+    return status;
 }
 
 void onnx_model_free(struct onnx_model *model) {
@@ -50,6 +55,7 @@ void onnx_model_free(struct onnx_model *model) {
     for (uint32_t i = 0; i < model->files.count; i++) file_close_view(&model->files.at[i]);
     vec_free(&model->files);
     map_free(&model->file_index);
+    functions_free(model);
     onnx__model_proto__free_unpacked(model->proto, NULL);
     free(model->folder);
     free(model);

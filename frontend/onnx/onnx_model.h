@@ -17,6 +17,7 @@ struct onnx_model {
     struct loc loc;
     struct map file_index; /* of outside data: path -> index into files */
     VEC(struct file_view) files;
+    struct attr_defaults *defaults; /* of the attributes of each function (functions.h) */
 };
 
 /* On failure *out is NULL. Tensors made of the model may point into it, so it must outlive them. */

@@ -104,15 +104,6 @@ enum status import_body(struct node *n, const struct body *body, ref *out) {
 
 /* -- functions of the model -- */
 
-const Onnx__FunctionProto *model_function(const struct importer *im, const Onnx__NodeProto *node) {
-    const Onnx__ModelProto *model = im->model->proto;
-    for (size_t i = 0; i < model->n_functions; i++)
-        if (!strcmp(onnx_text(model->functions[i]->name), onnx_text(node->op_type)) &&
-            !strcmp(onnx_text(model->functions[i]->domain), onnx_text(node->domain)))
-            return model->functions[i];
-    return NULL;
-}
-
 static int64_t function_opset(const struct importer *im, const Onnx__FunctionProto *function) {
     int64_t opset = 0;
     for (size_t i = 0; i < function->n_opset_import; i++)
@@ -131,20 +122,11 @@ static Onnx__ValueInfoProto **ports_of(struct importer *im, char *const *names, 
     return ports;
 }
 
-/* Later versions of the format give attributes defaults, in a field that protobuf-c's structure does not
- * have. */
-static bool has_defaults(const Onnx__FunctionProto *function) {
-    enum { ATTRIBUTE_PROTO = 11 };
-    for (size_t i = 0; i < function->base.n_unknown_fields; i++)
-        if (function->base.unknown_fields[i].tag == ATTRIBUTE_PROTO) return true;
-    return false;
-}
-
 static enum status call_function(struct node *n, const Onnx__FunctionProto *function,
                                  Onnx__GraphProto *graph) {
     struct importer *im = n->im;
     uint32_t count = (uint32_t)n->proto->n_input;
-    struct function_call call = {n->proto, im->call};
+    struct function_call call = {n->proto, functions_defaults(im->model, function), im->call};
     ref *in = arena_array(&im->m->arena, ref, count + 1);
     ref *out = arena_array(&im->m->arena, ref, function->n_output + 1);
     for (uint32_t i = 0; i < count; i++) in[i] = node_in(n, i);
@@ -161,12 +143,12 @@ static enum status call_function(struct node *n, const Onnx__FunctionProto *func
 
 enum status import_function(struct node *n, const Onnx__FunctionProto *function) {
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
-    if (has_defaults(function))
-        return unsupported(n, "the function %s, whose attributes have defaults", n->proto->op_type);
     if (n->proto->n_input > function->n_input || n->proto->n_output > function->n_output)
         return node_error(n, "it has %zu inputs and %zu outputs, the function %zu and %zu", n->proto->n_input,
                           n->proto->n_output, function->n_input, function->n_output);
+    const struct attr_defaults *defaults = functions_defaults(n->im->model, function);
     for (size_t i = 0; i < function->n_attribute; i++) (void)node_attr(n, function->attribute[i]);
+    for (uint32_t i = 0; i < defaults->count; i++) (void)node_attr(n, onnx_text(defaults->at[i]->name));
     graph.n_node = function->n_node, graph.node = function->node;
     graph.n_input = function->n_input, graph.input = ports_of(n->im, function->input, function->n_input);
     graph.n_output = function->n_output, graph.output = ports_of(n->im, function->output, function->n_output);

@@ -2,11 +2,13 @@
 #ifndef ADZE_FRONTEND_ONNX_SCOPE_H
 #define ADZE_FRONTEND_ONNX_SCOPE_H
 
+#include "frontend/onnx/functions.h"
 #include "frontend/onnx/importer.h"
 
 /* A call of a model function, whose attributes the nodes of the function refer to. */
 struct function_call {
     const Onnx__NodeProto *node;
+    const struct attr_defaults *defaults; /* of attributes that the call leaves out */
     const struct function_call *outer;
 };
 
@@ -22,8 +24,6 @@ struct body {
 /* Imports the body's nodes in place of n; out[] gets its outputs. A failure has been noted. */
 MUST_USE enum status import_body(struct node *n, const struct body *body, ref *out);
 
-/* NULL: none. */
-const Onnx__FunctionProto *model_function(const struct importer *im, const Onnx__NodeProto *node);
 MUST_USE enum status import_function(struct node *n, const Onnx__FunctionProto *function);
 
 #endif

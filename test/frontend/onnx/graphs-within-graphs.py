@@ -93,9 +93,31 @@ for trips in (2, 9):  # the condition ends the second one after three
     sums = [x * (k + 2) for k in range(count)]
     want = {"y": sums[-1], "all": np.square(sums)}
     gives("loop", want, [node("Loop", ["n", "", "x"], ["y", "all"], body=step)], {"x": x}, {"n": trips})
-gives("none", {"y": x}, [node("Loop", ["n", "", "x"], ["y"], body=step)], {"x": x}, {"n": 0})
-refused(["no iteration"], [node("Loop", ["n", "", "x"], ["y", "all"], body=step)], {"x": x}, ["all"], {"n": 0})
+for count, first in ((0, True), (0, False), (3, False), (-1, True)):  # what is collected in no iteration has its type
+    nothing = {"y": x, "all": np.zeros((0, 2, 3), np.float32)}
+    gives("none", nothing, [node("Loop", ["n", "first", "x"], ["y", "all"], body=step)], {"x": x}, {"n": count, "first": first})
 refused(["trip count"], [node("Loop", ["n", "", "x"], ["y", "all"], body=step)], {"x": x, "n": np.array(2)}, ["y"])
+
+# A condition that depends on data ends a loop of so many iterations at most; two states, one of them an integer.
+until = graph(
+    [node("Add", ["v", "x"], ["w"]), node("Add", ["k", "c1"], ["l"]), node("ReduceMax", ["w"], ["most"], keepdims=0), node("Less", ["most", "limit"], ["d"])],
+    [info("i", I, []), info("c", B, []), "v", info("k", I, [])],
+    ["d", "w", "l"],
+    {"c1": 1},
+)
+for limit, trips, first in itertools.product((0.5, 11, 21, 1e9), (1, 4), (True, False)):
+    value, steps = x, 0
+    while steps < trips and (value.max() < limit if steps else first):
+        value, steps = value + x, steps + 1
+    loop = [node("Loop", ["n", "first", "x", "zero"], ["y", "steps"], body=until)]
+    feeds = {"x": x, "limit": np.float32(limit), "first": np.array(first)}
+    gives("until", {"y": value, "steps": np.int64(steps)}, loop, feeds, {"n": trips, "zero": 0})
+    if first:
+        gives("until", {"y": value, "steps": np.int64(steps)}, [node("Loop", ["n", "", "x", "zero"], ["y", "steps"], body=until)], {"x": x, "limit": np.float32(limit)}, {"n": trips, "zero": 0})
+collecting = graph([node("Add", ["v", "x"], ["w"]), node("ReduceMax", ["w"], ["most"], keepdims=0), node("Less", ["most", "limit"], ["d"])], [info("i", I, []), info("c", B, []), "v"], ["d", "w", "most"])
+feeds = {"x": x, "limit": np.float32(9)}
+refused(["depends on data", "collects"], [node("Loop", ["n", "", "x"], ["y", "all"], body=collecting)], feeds, ["all"], {"n": 4})
+refused(["depends on data", "4096"], [node("Loop", ["", "", "x"], ["y"], body=graph(collecting.node, collecting.input, ["d", "w"]))], feeds, ["y"])
 endless = graph([node("Identity", ["c"], ["d"]), node("Neg", ["v"], ["w"])], [info("i", I, []), info("c", B, []), "v"], ["d", "w"])
 refused(["more than 4096 iterations"], [node("Loop", ["", "", "x"], ["y"], body=endless)], {"x": x}, ["y"])
 
@@ -106,6 +128,11 @@ for axis, backwards in ((0, 0), (1, 0), (-1, 1)):
     sums = np.cumsum(lines, axis=0)
     scan = node("Scan", ["h", "x"], ["y", "all"], body=body, num_scan_inputs=1, scan_input_axes=[axis], scan_input_directions=[backwards], scan_output_axes=[-1])
     gives("scan", {"y": sums[-1], "all": np.moveaxis(2 * sums, 0, -1)}, [scan], {"x": x}, {"h": np.zeros(lines.shape[1], np.float32)})
+
+for axis in (0, 1, -1):
+    none = np.zeros((2, 0) if axis % 2 else (0, 2), np.float32)
+    scan = node("Scan", ["h", "x"], ["y", "all"], body=body, num_scan_inputs=1, scan_input_axes=[axis], scan_output_axes=[-1])
+    gives("scan none", {"y": np.float32([3, 4]), "all": np.zeros((2, 0))}, [scan], {"x": none}, {"h": np.float32([3, 4])})
 
 
 # -- functions of the model --
@@ -135,6 +162,24 @@ refused(["nested more than"], [node("Endless", ["x"], ["y"], domain="own")], {"x
 refused(["inputs"], [node("Leaky", ["x", "x"], ["y"], domain="own")], {"x": x}, ["y"], functions=[leaky])
 refused(["own.Other"], [node("Other", ["x"], ["y"], domain="own")], {"x": x}, ["y"], functions=[leaky])
 
+# Functions of one name differ in their overload; attributes that a call leaves out have defaults, as deep as calls go.
+overloads = {}
+for overload, op in (("", "Neg"), ("b", "Abs"), ("bc", "Exp")):
+    overloads[overload] = function("F", ["a"], ["b"], [node(op, ["a"], ["b"])])
+    overloads[overload].overload = overload
+calls = []
+for index, overload in enumerate(overloads):
+    calls.append(node("F", ["x"], [f"y{index}"], domain="own"))
+    calls[-1].overload = overload
+gives("overloads", {"y0": -x, "y1": abs(x), "y2": np.exp(x)}, calls, {"x": x}, functions=overloads.values())
+calls[1].overload = "c"
+refused(["own.F"], calls, {"x": x}, ["y1"], functions=overloads.values())
+FLOAT = onnx.AttributeProto.FLOAT
+inner = helper.make_function("own", "In", ["a"], ["b"], [referring(node("LeakyRelu", ["a"], ["b"]), "alpha", "s", FLOAT)], [helper.make_opsetid("", 18)], attribute_protos=[helper.make_attribute("s", 0.25)])
+outer = helper.make_function("own", "Out", ["a"], ["b"], [referring(node("In", ["a"], ["b"], domain="own"), "s", "t", FLOAT)], [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)], attribute_protos=[helper.make_attribute("t", 0.75)])
+calls = [node("In", ["x"], ["y0"], domain="own"), node("In", ["x"], ["y1"], domain="own", s=0.5), node("Out", ["x"], ["y2"], domain="own"), node("Out", ["x"], ["y3"], domain="own", t=2.0)]
+gives("defaults", {f"y{i}": np.where(x < 0, x * s, x) for i, s in enumerate((0.25, 0.5, 0.75, 2))}, calls, {"x": x}, functions=[inner, outer])
+
 # -- sparse constants, and more pieces than an op of ours has results --
 values, at = onnx.numpy_helper.from_array(np.float32([1.5, -2]), "w"), onnx.numpy_helper.from_array(np.int64([1, 5]), "w_at")
 by_axes = onnx.numpy_helper.from_array(np.int64([[0, 1], [1, 2]]), "w_at")
@@ -153,3 +198,4 @@ long = np.arange(300, dtype=np.float32).reshape(100, 3)
 names = [f"p{i}" for i in range(100)]
 pieces = [node("Split", ["x"], names, axis=0, num_outputs=100), node("Concat", names[::-1], ["y"], axis=0)]
 gives("pieces", {"y": long[::-1]}, pieces, {"x": long})
+print(next(numbers), "graphs")

@@ -1,5 +1,6 @@
 # RUN: %python %s %t
-# Gathering and scattering by positions, along every axis, with negative indices and every reduction, against plain loops.
+# Gathering and scattering by positions that are constants and that depend on data, along every axis, with negative indices
+# and every reduction; one-hot rows of indices of every type; against plain loops.
 import itertools
 import pathlib
 import sys
@@ -54,7 +55,8 @@ for axis, (word, reduce) in itertools.product((0, 1, -1), REDUCE.items()):
     for i in np.ndindex(*shape):
         place = place_of(i, axis, at[i], x)
         out[place] = reduce(out[place], updates[i])
-    add("ScatterElements", [x, [at], updates], out, axis=axis, reduction=word)
+    for places in ([at], at):
+        add("ScatterElements", [x, places, updates], out, axis=axis, reduction=word)
 
 for batch, lists in ((0, [[0, 1], [-1, 2]]), (0, [[[2], [-3]]]), (0, [[0, 1, 4], [2, -4, -5]]), (1, [[[1], [2]], [[-1], [0]], [[3], [3]]]), (2, random.integers(-5, 5, (3, 4, 2, 1)))):
     at = np.array(lists)
@@ -70,7 +72,27 @@ for word, reduce in REDUCE.items():
         for one, i in zip(updates, at):
             both = np.broadcast_arrays(out[tuple(i)], one)
             out[tuple(i)] = np.vectorize(reduce)(*both)
-        add("ScatterND", [x, [at], updates], out, reduction=word)
+        for places in ([at], at):
+            add("ScatterND", [x, places, updates], out, reduction=word)
+bounds = np.int64([-(2**63), 2**63 - 1, 5])
+for word, reduce in REDUCE.items():  # numbers that only their own type holds, and no update at all
+    at, updates, out = np.int64([[0], [2], [2]])[: 2 if word == "none" else 3], np.int64([7, 2**62 + 1, -3]), bounds.copy()
+    for one, (i,) in zip(updates, at):
+        with np.errstate(over="ignore"):
+            out[i] = reduce(out[i], one)
+    add("ScatterND", [bounds, at, updates[: len(at)]], out, reduction=word)
+    add("ScatterND", [bounds, np.zeros((0, 1), np.int64), np.zeros(0, np.int64)], bounds, reduction=word)
+
+# Positions and depth need not fit into the type that the indices have.
+for kind, depth, axis in itertools.product((np.int8, np.uint8, np.int32, np.uint64, np.int64, np.float16, np.float32, np.float64), (0, 1, 10, 300), (0, 1, -1)):
+    least = np.iinfo(kind).min if np.dtype(kind).kind in "iu" else -400
+    most = np.iinfo(kind).max if np.dtype(kind).kind in "iu" else 400
+    picks = np.array([[0, 1, 9], [min(most, 250), max(least, -1), most], [max(least, -10), min(most, 299), least]]).astype(kind)
+    hot = np.full((3, 3, depth), 2, np.int32)
+    for i in np.ndindex(3, 3):
+        if -depth <= int(picks[i]) < depth:
+            hot[(*i, int(picks[i]) % depth)] = 5
+    add("OneHot", [picks, [np.int64(depth)], [np.int32([2, 5])]], np.moveaxis(hot, -1, axis), axis=axis)
 
 keep = np.array([True, False, True, True])
 add("Compress", [x, [keep]], x[:, keep], axis=1)
