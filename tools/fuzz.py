@@ -4,16 +4,20 @@ The graphs SEED .. SEED + COUNT - 1 are shared out to JOBS processes. A graph de
 `./dev fuzz --seed=N --count=1 --shrink` takes up a failure again and prints it as a small test.
 Every graph is compiled as it is, and a network or graph of the same number is made smaller by compression passes first
 (--compress; given, with or without passes, only that is done).
+--record runs 5,000 as they are and 1,000 compressed ones if not told otherwise, and writes docs/random-graphs.md.
 Options that are not listed here go to build/bin/fuzz/graphs (its --help lists them).
 """
 
 import argparse
+import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import time
+
+from tools import fuzz_page
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BATCH = 50
@@ -27,37 +31,54 @@ def batches(seed, count):
 
 def start(program, first, count, options):
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
-    command = [str(program), f"--seed={first}", f"--count={count}", *options]
+    command = [str(program), f"--seed={first}", f"--count={count}", "--stats", *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
 def finish(process):
-    """Prints what a batch found; returns its number of failures."""
+    """Prints what a batch found; returns its number of failures, and its statistics."""
     output, _ = process.communicate()
     summary = re.search(r"^\d+ graphs, (\d+) failures$", output, re.MULTILINE)
-    failures = int(summary.group(1)) if summary else 1
-    if failures or not summary or "graphs " in output.splitlines()[0]:
-        print(output, end="", flush=True)
-    return failures
+    stats = re.search(r"^{.*}$", output, re.MULTILINE)
+    if not summary or int(summary.group(1)):
+        print(re.sub(r"^{.*}\n", "", output, flags=re.MULTILINE), end="", flush=True)
+    return int(summary.group(1)) if summary else 1, json.loads(stats.group(0)) if stats else {}
 
 
-def run(program, seed, count, jobs, options):
-    """Runs all batches, `jobs` at a time; returns the number of failures."""
-    kinds = [options] if any(option.startswith("--compress") for option in options) else [options, [*options, "--compress"]]
-    waiting = [(*batch, kind) for batch in batches(seed, count) for kind in kinds]
-    count *= len(kinds)
-    running, failures, done, started = [], 0, 0, time.monotonic()
+def run_all(program, runs, jobs):
+    """Runs the batches of all runs (dicts with seed, count, options), `jobs` at a time; adds their failures and stats."""
+    waiting = [(*batch, run) for run in runs for batch in batches(run["seed"], run["count"])]
+    total, done, running, started = sum(run["count"] for run in runs), 0, [], time.monotonic()
+    for run in runs:
+        run.update(failures=0, stats={})
     while waiting or running:
         while waiting and len(running) < jobs:
-            first, number, kind = waiting.pop(0)
-            running.append((number, start(program, first, number, kind)))
-        number, process = running.pop(0)
-        failures += finish(process)
+            first, number, run = waiting.pop(0)
+            running.append((number, run, start(program, first, number, run["options"])))
+        number, run, process = running.pop(0)
+        failures, stats = finish(process)
+        run["failures"] += failures
+        run["stats"] = fuzz_page.merged(run["stats"], stats)
         done += number
-        elapsed = time.monotonic() - started
-        left = elapsed / done * (count - done)
-        print(f"{done} of {count} graphs, {failures} failures, {left:.0f} s left", file=sys.stderr, flush=True)
-    return failures
+        failures = sum(run["failures"] for run in runs)
+        left = (time.monotonic() - started) / done * (total - done)
+        print(f"{done} of {total} graphs, {failures} failures, {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+def run_program(program, options):
+    """Prints graphs or runs a text: no numbers of graphs to share out."""
+    return subprocess.run([str(program), *options]).returncode
+
+
+def record(runs):
+    """Writes the page. Sources that no commit has are on no record."""
+    git = ["git", "-C", str(ROOT)]
+    changed = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True).stdout
+    if changed:
+        sys.exit("sources are changed: commit them first, so that the record can name them")
+    commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    names = re.findall(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return lambda: fuzz_page.PAGE.write_text(fuzz_page.page(runs, commit, (names or ["an unknown CPU"])[0]))
 
 
 def main():
@@ -65,13 +86,32 @@ def main():
         prog="./dev fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, default=1, help="the first graph (default: 1)")
-    parser.add_argument("--count", type=int, default=200, help="how many graphs (default: 200)")
+    parser.add_argument("--count", type=int, help="how many graphs (default: 200)")
+    parser.add_argument("--compressed", type=int, help="how many are compressed first (default: as many)")
+    parser.add_argument("--record", action="store_true", help="write docs/random-graphs.md")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each CPU)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help=argparse.SUPPRESS)
     arguments, options = parser.parse_known_args()
     program = arguments.build / "bin" / "fuzz" / "graphs"
-    failures = run(program, arguments.seed, arguments.count, max(arguments.jobs, 1), options)
-    print(f"{arguments.count} graphs from {arguments.seed} on, {failures} failures")
+    if any(option == "--print" or option.startswith("--model=") for option in options):
+        return run_program(program, [f"--seed={arguments.seed}", f"--count={arguments.count or 1}", *options])
+    fewest = fuzz_page.FEWEST
+    count = arguments.count or (fewest[fuzz_page.AS_THEY_ARE] if arguments.record else 200)
+    compressed = arguments.compressed
+    if compressed is None:
+        compressed = fewest[fuzz_page.COMPRESSED] if arguments.record else count
+    runs = [
+        {"title": fuzz_page.AS_THEY_ARE, "seed": arguments.seed, "count": count, "options": options},
+        {"title": fuzz_page.COMPRESSED, "seed": arguments.seed, "count": compressed, "options": [*options, "--compress"]},
+    ]
+    if any(option.startswith("--compress") for option in options):
+        runs = [{"title": fuzz_page.COMPRESSED, "seed": arguments.seed, "count": count, "options": options}]
+    write = record(runs) if arguments.record else None
+    run_all(program, runs, max(arguments.jobs, 1))
+    failures = sum(run["failures"] for run in runs)
+    print(f"{' and '.join(str(run['count']) for run in runs)} graphs from {arguments.seed} on, {failures} failures")
+    if write and not failures:
+        write()
     return 1 if failures else 0
 
 

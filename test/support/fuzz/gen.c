@@ -138,7 +138,7 @@ value_id gen_pick(struct gen *g, struct gen_want want) {
     value_id found = gen_chance(g, 93) ? gen_find(g, want) : (value_id){0};
     if (found.i) return found;
     int64_t dim[MAX_RANK];
-    uint32_t usual = gen_chance(g, 8) ? MAX_RANK : 5, most = want.max_rank < usual ? want.max_rank : usual;
+    uint32_t usual = gen_chance(g, 20) ? MAX_RANK : 5, most = want.max_rank < usual ? want.max_rank : usual;
     uint32_t rank = (uint32_t)gen_between(g, want.min_rank, most);
     gen_shape(g, rank, GEN_MAX_ELEMENTS / 2, dim);
     for (uint32_t i = 0; i < rank; i++)
@@ -383,7 +383,7 @@ static void grow(struct gen *g) {
             static const enum op_kind often[] = {OP_conv2d, OP_linear, OP_matmul, OP_conv1d, OP_conv2d};
             kind = often[gen_below(g, COUNT_OF(often))];
         }
-        if (gen_chance(g, 15)) g->only = any_type(g, kind);
+        if (gen_chance(g, 20)) g->only = any_type(g, kind);
         gen_rule_of(kind)(g, kind);
         g->only = 0;
     }
