@@ -64,11 +64,6 @@ static void copy_rows(const struct lookup *l, LLVMValueRef item, int64_t rows_pe
     loop_end(e, &loop);
 }
 
-static LLVMValueRef operand_pointer(struct emit *e, const struct op *op, uint32_t i, LLVMValueRef buf) {
-    const struct value *v = value_get(e->m, op->operand[i]);
-    return v->kind == VALUE_LITERAL ? literal_pointer(e, &v->literal) : kernel_pointer(e, buf, i);
-}
-
 enum emit_result emit_lookup(struct emit *e, op_id id, const char *symbol, struct kernel *out,
                              const char **why_not) {
     const struct op *op = op_get(e->m, id);

@@ -291,6 +291,7 @@ enum emit_result emit_movement(struct emit *e, op_id id, const char *symbol, str
     const struct op *op = op_get(e->m, id);
     if (op->kind == OP_relayout) return emit_relayout(e, id, symbol, out, why_not);
     if (op->kind == OP_gather || op->kind == OP_embedding) return emit_lookup(e, id, symbol, out, why_not);
+    if (op->kind == OP_scatter) return emit_scatter(e, id, symbol, out, why_not);
     if (op->kind == OP_resize) return emit_resize(e, id, symbol, out, why_not);
     struct mover v = mover_of(e, id);
     copy_fn *copy = copy_function(op->kind);

@@ -6,6 +6,7 @@
 
 emit_fn emit_relayout; /* between any two layouts; fast where blocks divide or are the same */
 emit_fn emit_lookup;   /* gather, embedding: an index outside is clamped */
-emit_fn emit_resize;   /* plain, or channel-blocked when only the spatial dimensions change */
+emit_fn emit_scatter;
+emit_fn emit_resize; /* plain, or channel-blocked when only the spatial dimensions change */
 
 #endif

@@ -163,9 +163,7 @@ static LLVMValueRef channel_parameter(const struct normalizer *n, LLVMValueRef b
                                       LLVMValueRef channel) {
     struct emit *e = n->e;
     enum elem elem = operand_type(e->m, n->op, i).elem;
-    const struct value *v = value_get(e->m, n->op->operand[i]);
-    LLVMValueRef pointer =
-        v->kind == VALUE_LITERAL ? literal_pointer(e, &v->literal) : kernel_pointer(e, buf, i);
+    LLVMValueRef pointer = operand_pointer(e, n->op, i, buf);
     LLVMTypeRef type = memory_type(e->context, elem, 1);
     LLVMValueRef x = simd_load(e->builder, type, simd_address(e->builder, type, pointer, channel), NULL);
     return register_cast(e, register_from_memory(e, elem, x), elem, n->acc);
@@ -266,15 +264,10 @@ static const char *obstacle(const struct normalizer *n) {
     return op_info(n->op->kind)->class == CLASS_NORMALIZATION ? NULL : "an op that does not normalize";
 }
 
-static LLVMValueRef operand_pointer(const struct normalizer *n, LLVMValueRef buf, uint32_t i) {
-    const struct value *v = value_get(n->e->m, n->op->operand[i]);
-    return v->kind == VALUE_LITERAL ? literal_pointer(n->e, &v->literal) : kernel_pointer(n->e, buf, i);
-}
-
 static LLVMValueRef optional_pointer(const struct normalizer *n, LLVMValueRef buf, uint32_t i) {
     if (n->op->kind != OP_layernorm || i >= n->op->operand_count || value_none(n->op->operand[i]))
         return NULL;
-    return operand_pointer(n, buf, i);
+    return operand_pointer(n->e, n->op, i, buf);
 }
 
 enum emit_result emit_normalization(struct emit *e, op_id id, const char *symbol, struct kernel *out,
@@ -298,7 +291,7 @@ enum emit_result emit_normalization(struct emit *e, op_id id, const char *symbol
     }
     struct kernel_code code = kernel_begin(e, symbol);
     if (items > 0) {
-        n.from = operand_pointer(&n, code.buf, 0);
+        n.from = operand_pointer(e, n.op, 0, code.buf);
         n.to = kernel_pointer(e, code.buf, n.op->operand_count);
         n.scale = optional_pointer(&n, code.buf, 1);
         n.bias = optional_pointer(&n, code.buf, 2);

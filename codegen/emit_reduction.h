@@ -5,6 +5,7 @@
 #include "codegen/kernel.h"
 
 emit_fn emit_reduce;        /* reduce_*, argmax, argmin */
+emit_fn emit_top;           /* topk */
 emit_fn emit_pool;          /* max and average pooling */
 emit_fn emit_normalization; /* softmax, log_softmax, layernorm, batchnorm */
 

@@ -1,5 +1,6 @@
 #include "codegen/loop.h"
 
+#include "codegen/register.h"
 #include "codegen/simd.h"
 #include "codegen/simd_memory.h"
 #include "codegen/target_machine.h"
@@ -29,6 +30,11 @@ LLVMValueRef kernel_pointer(struct emit *e, LLVMValueRef buf, uint32_t i) {
     LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0);
     LLVMValueRef at = simd_address(e->builder, ptr, buf, int64(e, i));
     return LLVMBuildLoad2(e->builder, ptr, at, "");
+}
+
+LLVMValueRef operand_pointer(struct emit *e, const struct op *op, uint32_t i, LLVMValueRef buf) {
+    const struct value *v = value_get(e->m, op->operand[i]);
+    return v->kind == VALUE_LITERAL ? literal_pointer(e, &v->literal) : kernel_pointer(e, buf, i);
 }
 
 LLVMValueRef int64(struct emit *e, int64_t value) {

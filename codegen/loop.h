@@ -13,6 +13,8 @@ struct kernel_code kernel_begin(struct emit *e, const char *symbol);
 void kernel_end(struct emit *e);
 /* The pointer buf[i]. */
 LLVMValueRef kernel_pointer(struct emit *e, LLVMValueRef buf, uint32_t i);
+/* Where operand i of the root's op lies: buf[i], or for a literal its constant. */
+LLVMValueRef operand_pointer(struct emit *e, const struct op *op, uint32_t i, LLVMValueRef buf);
 
 /* i64 constants and arithmetic; x + 0, x * 1 and constants fold. */
 LLVMValueRef int64(struct emit *e, int64_t value);

@@ -1,5 +1,4 @@
-/* Gathering and scattering by positions in several dimensions: gathers of rows by positions counted row by
- * row. */
+/* Gathering and scattering by positions in several dimensions: of rows, by positions counted row by row. */
 #include "frontend/onnx/importer.h"
 
 #include <inttypes.h>
@@ -149,48 +148,7 @@ enum status import_gather_nd(struct node *n) {
     return node_result(n, rows_at(n, as_rows(n, x, &g, split), at));
 }
 
-/* -- scattering to constant places -- */
-
-/* The row of updates that each row of the result takes in one round: the places that were met `round` times
- * before. */
-struct round {
-    struct tensor from, taken; /* [rows], and bool [rows, 1, …] */
-};
-
-static struct round make_round(const struct tensor *places, const struct grid *g, uint32_t rank,
-                               int64_t round, int64_t *met) {
-    int64_t dims[MAX_RANK + 1] = {g->rows};
-    for (uint32_t i = 1; i < rank; i++) dims[i] = 1;
-    struct round r = {tensor_new(ELEM_i64, 1, &g->rows), tensor_new(ELEM_bool, rank, dims)};
-    memset(met, 0, (size_t)g->rows * sizeof *met);
-    for (int64_t i = 0, count = tensor_count(places); i < count; i++) {
-        int64_t place = tensor_get_i64(places, i);
-        if (met[place]++ != round) continue;
-        tensor_set_i64(&r.from, place, i);
-        tensor_set_i64(&r.taken, place, 1);
-    }
-    return r;
-}
-
-/* A row that several updates meet takes them in as many rounds. */
-static ref reduce_rows(struct node *n, ref rows, ref updates, const struct tensor *places,
-                       const struct grid *g, enum op_kind reduction) {
-    enum { MOST_ROUNDS = 256 };
-    int64_t *met = xcalloc((size_t)g->rows + 1, sizeof *met), rounds = 0;
-    for (int64_t i = 0, count = tensor_count(places); i < count; i++)
-        rounds = max_i64(rounds, ++met[tensor_get_i64(places, i)]);
-    if (rounds > MOST_ROUNDS) {
-        (void)unsupported(n, "%s of more than %d updates to one place", n->proto->op_type, MOST_ROUNDS);
-        rows = (ref){0};
-    }
-    for (int64_t i = 0; i < rounds && !ref_none(rows); i++) {
-        struct round r = make_round(places, g, ref_rank(n->im, rows), i, met);
-        ref update = rows_at(n, updates, ref_of_tensor(n->im, r.from));
-        rows = emit3(n, OP_where, ref_of_tensor(n->im, r.taken), emit2(n, reduction, rows, update), rows);
-    }
-    free(met);
-    return rows;
-}
+/* -- scattering -- */
 
 /* Without a reduction each row of the result is one of the operand or, the last to come, of the updates. */
 static ref replace_rows(struct node *n, ref rows, ref updates, const struct tensor *places,
@@ -203,93 +161,35 @@ static ref replace_rows(struct node *n, ref rows, ref updates, const struct tens
     return rows_at(n, both, ref_of_tensor(n->im, from));
 }
 
-/* -- scattering to places that are known at run time: every row against every update -- */
-
-static const struct scatter_reduction {
-    enum op_kind op, along; /* of two numbers, and along an axis */
-    bool idempotent;        /* a number with itself is itself */
-    int64_t none;           /* else: what changes no number */
-} reductions[] = {{OP_identity, OP_identity, true, 0},
-                  {OP_add, OP_reduce_sum, false, 0},
-                  {OP_mul, OP_reduce_prod, false, 1},
-                  {OP_max, OP_reduce_max, true, 0},
-                  {OP_min, OP_reduce_min, true, 0}};
-
-/* [rows, updates]: true where the update goes to the row. An update to a place that does not exist goes to
- * none. */
-static ref meetings(struct node *n, ref at, const struct grid *g, int64_t updates) {
-    ref line = reshape_to(n, at, (const int64_t[]){1, updates}, 2);
-    return emit2(n, OP_equal, line, ramp(n, 0, 2, g->rows, 1));
-}
-
-/* The last of the updates that meet a row takes its place. */
-static ref replace_at_run(struct node *n, ref rows, ref updates, ref at, const struct grid *g,
-                          int64_t count) {
-    ref met = emit1_with(n, OP_cast, meetings(n, at, g, count), attr_elem(ATTR_to, ELEM_i32));
-    ref last = emit1_with(n, OP_argmax, met, attr_int(ATTR_axis, 1), attr_bool(ATTR_last, true),
-                          attr_bool(ATTR_keep, false));
-    ref most = emit1_with(n, OP_reduce_max, met, node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1),
-                          attr_bool(ATTR_keep, false));
-    ref is_met = emit2(n, OP_greater, most, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i32, 0)));
-    ref behind = emit2(n, OP_add, last, i64_number(n, g->rows));
-    ref from = emit3(n, OP_where, is_met, behind, ramp(n, 0, 1, g->rows, 1));
-    return rows_at(n, emit2_with(n, OP_concat, rows, updates, attr_int(ATTR_axis, 0)), from);
-}
-
-static ref reduce_at_run(struct node *n, ref rows, ref updates, ref at, const struct grid *g, int64_t count,
-                         const struct scatter_reduction *r) {
-    int64_t shape[MAX_RANK + 1] = {g->rows, count};
-    uint32_t rank = ref_rank(n->im, rows) + 1;
-    for (uint32_t i = 2; i < rank; i++) shape[i] = 1;
-    if (rank > MAX_RANK) {
-        (void)unsupported(n, "%s of rank %u at places that depend on data", n->proto->op_type, rank - 1);
-        return (ref){0};
-    }
-    ref met = reshape_to(n, meetings(n, at, g, count), shape, rank);
-    ref none = r->idempotent
-                   ? emit1_with(n, OP_unsqueeze, rows, node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1))
-                   : ref_of_tensor(n->im, tensor_scalar_i64(ref_elem(n->im, rows), r->none));
-    ref wide = emit1_with(n, OP_unsqueeze, updates, node_attr_ints(n, ATTR_axes, (const int64_t[]){0}, 1));
-    ref sums = emit1_with(n, r->along, emit3(n, OP_where, met, wide, none),
-                          node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1), attr_bool(ATTR_keep, false));
-    return emit2(n, r->op, rows, sums);
-}
-
-static ref scatter_at_run(struct node *n, ref rows, ref updates, ref at, const struct grid *g, int64_t count,
-                          uint32_t reduction) {
-    int64_t row = 1, size;
-    for (uint32_t i = 1; reduction && i < ref_rank(n->im, rows); i++)
-        if (dim_is_const(&n->im->m->types, ref_dim(n->im, rows, i), &size)) row *= max_i64(size, 1);
-    if (max_i64(g->rows, 1) > LARGEST / max_i64(count, 1) / row) {
-        (void)unsupported(n, "%s of %" PRId64 " updates to %" PRId64 " places that depend on data",
-                          n->proto->op_type, count, g->rows);
-        return (ref){0};
-    }
-    if (!count || !g->rows) return rows;
-    if (!reduction) return replace_at_run(n, rows, updates, at, g, count);
-    return reduce_at_run(n, rows, updates, at, g, count, &reductions[reduction]);
-}
-
-static enum status scatter_rows(struct node *n, ref rows, ref updates, ref at, const struct grid *g,
-                                ref *out) {
-    static const char *const words[] = {"none", "add", "mul", "max", "min", NULL};
-    uint32_t reduction;
-    int64_t taken, count = 1, size;
-    TRY(node_word(n, "reduction", words, 0, &reduction));
-    const struct tensor *constant = ref_constant(n->im, at);
-    const struct tensor held = constant ? *constant : (struct tensor){0},
-                        *places = &held; /* items move when others are added */
-    for (int64_t i = 0; constant && i < tensor_count(places); i++)
+static enum status check_places(struct node *n, const struct tensor *places, const struct grid *g) {
+    for (int64_t i = 0, count = tensor_count(places); i < count; i++)
         if (tensor_get_i64(places, i) < 0 || tensor_get_i64(places, i) >= g->rows)
             return node_error(n, "an index lies outside of input 0");
-    if (ref_none(rows) || ref_none(updates)) return STATUS_FAILED;
+    return STATUS_OK;
+}
+
+/* Places that are known are better gathered from than scattered to, if an update stays as it is. */
+static enum status scatter_rows(struct node *n, ref rows, ref updates, ref at, const struct grid *g,
+                                int64_t taken, ref *out) {
+    static const char *const words[] = {"none", "add", "mul", "max", "min", NULL};
+    static const enum keyword keywords[] = {KEYWORD_none, KEYWORD_add, KEYWORD_mul, KEYWORD_max, KEYWORD_min};
+    uint32_t reduction;
+    int64_t extent, places = 1;
+    TRY(node_word(n, "reduction", words, 0, &reduction));
     for (uint32_t i = 0; i < ref_rank(n->im, at); i++)
-        if (dim_is_const(&n->im->m->types, ref_dim(n->im, at, i), &size)) count *= size;
-    if (!dim_is_const(&n->im->m->types, ref_dim(n->im, updates, 0), &taken) || taken != count)
-        return node_error(n, "it has %" PRId64 " places for %" PRId64 " updates", count, taken);
-    ref y = !constant   ? scatter_at_run(n, rows, updates, at, g, count, reduction)
-            : reduction ? reduce_rows(n, rows, updates, places, g, reductions[reduction].op)
-                        : replace_rows(n, rows, updates, places, g);
+        if (dim_is_const(&n->im->m->types, ref_dim(n->im, at, i), &extent)) places *= extent;
+    if (ref_none(rows) || ref_none(updates)) return STATUS_FAILED;
+    if (taken != places)
+        return node_error(n, "it has %" PRId64 " places for %" PRId64 " updates", places, taken);
+    const struct tensor *constant = ref_constant(n->im, at);
+    if (constant) TRY(check_places(n, constant, g));
+    struct tensor held = constant ? *constant : (struct tensor){0}; /* items move when others are added */
+    ref y, line = reshape_to(n, at, &places, 1);
+    if (constant && reduction == 0)
+        y = replace_rows(n, rows, updates, &held, g);
+    else
+        y = emit_op(n, OP_scatter, (const ref[]){rows, line, updates}, 3,
+                    EMIT_ATTRS(attr_keyword(ATTR_reduction, keywords[reduction])));
     *out = reshape_to(n, y, g->dim, g->rank);
     return ref_none(*out) ? STATUS_FAILED : STATUS_OK;
 }
@@ -302,7 +202,7 @@ enum status import_scatter_elements(struct node *n) {
     TRY(read_grid(n, x, rank, &g));
     TRY(read_grid(n, updates, ref_rank(n->im, updates), &own));
     TRY(element_positions(n, node_in(n, 1), &g, axis, &at));
-    TRY(scatter_rows(n, as_rows(n, x, &g, rank), as_rows(n, updates, &own, own.rank), at, &g, &y));
+    TRY(scatter_rows(n, as_rows(n, x, &g, rank), as_rows(n, updates, &own, own.rank), at, &g, own.rows, &y));
     return node_result(n, y);
 }
 
@@ -316,11 +216,32 @@ enum status import_scatter_nd(struct node *n) {
     if (own.rank != lists + g.rank - depth)
         return node_error(n, "input 2 has rank %u, expected %u", own.rank, lists + g.rank - depth);
     TRY(slice_positions(n, indices, &g, 0, depth, &at));
-    TRY(scatter_rows(n, as_rows(n, x, &g, depth), as_rows(n, updates, &own, lists), at, &g, &y));
+    TRY(scatter_rows(n, as_rows(n, x, &g, depth), as_rows(n, updates, &own, lists), at, &g, own.rows, &y));
     return node_result(n, y);
 }
 
-/* -- a choice, and an order, of slices -- */
+/* -- choices -- */
+enum status import_topk(struct node *n) {
+    ref x = node_in(n, 0), out[2] = {{0}};
+    struct ints given;
+    uint32_t axis, rank = ref_rank(n->im, x);
+    int64_t extent;
+    TRY(node_ints_or_input(n, "k", 1, &given));
+    if (given.count != 1) return node_error(n, "k is %u numbers, expected one", given.count);
+    TRY(node_axis(n, node_int(n, "axis", -1), rank, &axis));
+    bool largest = node_int(n, "largest", 1) != 0;
+    (void)node_int(n, "sorted", 1); /* an order that is not asked for does no harm */
+    if (given.at[0] < 0 ||
+        (dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &extent) && given.at[0] > extent))
+        return node_error(n, "k is %" PRId64 ", out of range for dimension %u of input 0", given.at[0], axis);
+    TRY(emit_results(n, OP_topk, &x, 1,
+                     EMIT_ATTRS(attr_int(ATTR_axis, axis), attr_int(ATTR_count, given.at[0]),
+                                attr_bool(ATTR_smallest, !largest)),
+                     out, 2));
+    for (uint32_t i = 0; i < 2; i++) node_out(n, i, out[i]);
+    return STATUS_OK;
+}
+
 enum status import_compress(struct node *n) {
     ref x = node_in(n, 0);
     const struct tensor *keep = ref_constant(n->im, node_in(n, 1));

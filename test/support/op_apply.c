@@ -14,6 +14,11 @@ static NORETURN void refuse(enum op_kind kind, const struct diag *diag) {
 
 struct tensor op_apply(enum op_kind kind, const struct tensor *in, uint32_t count, const struct attr *attrs,
                        uint32_t attr_count, bool f64) {
+    return op_apply_result(kind, in, count, attrs, attr_count, f64, 0);
+}
+
+struct tensor op_apply_result(enum op_kind kind, const struct tensor *in, uint32_t count,
+                              const struct attr *attrs, uint32_t attr_count, bool f64, uint32_t result) {
     struct module *m = module_new("apply");
     struct diag diag = {0};
     value_id operands[8] = {{0}};
@@ -29,7 +34,7 @@ struct tensor op_apply(enum op_kind kind, const struct tensor *in, uint32_t coun
     struct builder b = builder_at_end(m, m->root, &diag);
     op_id id = build_op(&b, kind, operands, count, attrs, attr_count, NULL);
     if (!id.i) refuse(kind, &diag);
-    module_add_output(m, "y", op_get(m, id)->result[0]);
+    module_add_output(m, "y", op_get(m, id)->result[result]);
     struct interp_options options = {.f64 = f64};
     if (interp_run(m, inputs, &options, out, &diag) != STATUS_OK) refuse(kind, &diag);
     diag_free(&diag);

@@ -8,6 +8,9 @@
  * its own types or in f64. The caller's to free. Ends the process with diagnostics if the op is refused. */
 struct tensor op_apply(enum op_kind kind, const struct tensor *in, uint32_t count, const struct attr *attrs,
                        uint32_t attr_count, bool f64);
+/* The same for another result. */
+struct tensor op_apply_result(enum op_kind kind, const struct tensor *in, uint32_t count,
+                              const struct attr *attrs, uint32_t attr_count, bool f64, uint32_t result);
 
 /* The type of result 0 for operands of these types ("f32[batch, 3]", NULL: left out), or the text of the
  * first error. Extents are numbers, names (symbols from 0 on), or name+number, name*number. Valid until the

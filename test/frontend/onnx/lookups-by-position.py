@@ -55,7 +55,7 @@ for axis, (word, reduce) in itertools.product((0, 1, -1), REDUCE.items()):
     for i in np.ndindex(*shape):
         place = place_of(i, axis, at[i], x)
         out[place] = reduce(out[place], updates[i])
-    for places in ([at], at):
+    for places in ([at], at, at.astype(np.int32)):
         add("ScatterElements", [x, places, updates], out, axis=axis, reduction=word)
 
 for batch, lists in ((0, [[0, 1], [-1, 2]]), (0, [[[2], [-3]]]), (0, [[0, 1, 4], [2, -4, -5]]), (1, [[[1], [2]], [[-1], [0]], [[3], [3]]]), (2, random.integers(-5, 5, (3, 4, 2, 1)))):
@@ -93,6 +93,16 @@ for kind, depth, axis in itertools.product((np.int8, np.uint8, np.int32, np.uint
         if -depth <= int(picks[i]) < depth:
             hot[(*i, int(picks[i]) % depth)] = 5
     add("OneHot", [picks, [np.int64(depth)], [np.int32([2, 5])]], np.moveaxis(hot, -1, axis), axis=axis)
+
+# Of updates to one place the last one stays; integers and truth values; nothing to update, and nothing to put it into.
+for data in (whole, whole > 0, whole.astype(np.uint8), x.astype(np.float16)):
+    at = random.integers(-3, 3, (7, 1))
+    updates, out = random.integers(0, 2, (7, 4, 5)).astype(data.dtype), data.copy()
+    for one, i in zip(updates, at):
+        out[i[0]] = one
+    add("ScatterND", [data, at, updates], out)
+    add("ScatterND", [data, at[:0], updates[:0]], data)
+add("ScatterElements", [x[:, :0], np.zeros((2, 0, 5), np.int64), x[:2, :0]], x[:, :0], axis=1)
 
 keep = np.array([True, False, True, True])
 add("Compress", [x, [keep]], x[:, keep], axis=1)

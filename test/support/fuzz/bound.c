@@ -127,12 +127,16 @@ static void apply_rule(const struct bound_step *s) {
         copy_error(s);
     else if (info->class == CLASS_POINTWISE)
         bound_pointwise(s);
+    else if (s->op->kind == OP_scatter)
+        bound_scatter(s);
     else if (info->class == CLASS_MOVEMENT || info->class == CLASS_INDEXING)
         bound_movement(s);
     else if (is_extreme(s->op->kind))
         bound_largest(s);
     else if (s->op->kind == OP_argmax || s->op->kind == OP_argmin)
         bound_arg(s);
+    else if (s->op->kind == OP_topk)
+        bound_topk(s);
     else if (s->op->kind == OP_softmax || s->op->kind == OP_log_softmax)
         bound_softmax(s);
     else if (info->class == CLASS_CONTRACTION || info->class == CLASS_REDUCTION)

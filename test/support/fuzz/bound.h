@@ -64,6 +64,8 @@ void bound_sum(const struct bound_step *s, double terms);
 void bound_movement(const struct bound_step *s);
 void bound_largest(const struct bound_step *s);
 void bound_arg(const struct bound_step *s);
+void bound_topk(const struct bound_step *s);
+void bound_scatter(const struct bound_step *s);
 void bound_softmax(const struct bound_step *s);
 
 #endif

@@ -275,6 +275,84 @@ void bound_arg(const struct bound_step *s) {
     }
 }
 
+/* Element b of its row stands where it stands if no other may change places with it. */
+static bool stands(const struct bounded *x, const struct rows *rows, int64_t start, int64_t b) {
+    double v = tensor_get_f64(&x->value, start + b * rows->step), e = x->error[start + b * rows->step];
+    for (int64_t k = 0; k < rows->length; k++) {
+        int64_t at = start + k * rows->step;
+        double slack = e + x->error[at];
+        if (k != b && slack > 0 && !(fabs(tensor_get_f64(&x->value, at) - v) > slack)) return false;
+    }
+    return !isinf(e);
+}
+
+/* The k-th largest number moves by no more than the one that moves most. */
+void bound_topk(const struct bound_step *s) {
+    const struct bounded *x = s->in[0];
+    struct bounded *y = &s->out[0], *indices = &s->out[1];
+    if (!any_unsure(s)) return;
+    if (!elem_is_float(x->value.elem)) {
+        all_unknown(y);
+        all_unknown(indices);
+        return;
+    }
+    struct rows rows = rows_of(s);
+    int64_t count = op_int(s->op, ATTR_count);
+    for (int64_t r = 0; r < rows.count; r++) {
+        double most = 0;
+        for (int64_t k = 0; k < rows.length; k++)
+            most = fmax(most, x->error[row_start(&rows, r) + k * rows.step]);
+        for (int64_t k = 0; k < count; k++) {
+            int64_t at = (r / rows.step * count + k) * rows.step + r % rows.step;
+            y->error[at] = most;
+            if (!stands(x, &rows, row_start(&rows, r), tensor_get_i64(&indices->value, at)))
+                indices->error[at] = INFINITY;
+        }
+    }
+}
+
+/* -- scatter: an update after the other -- */
+struct guess {
+    double value, error;
+};
+
+static struct guess taken_together(enum keyword reduction, struct guess a, struct guess b, double unit,
+                                   double tiny) {
+    if (reduction == KEYWORD_none) return b;
+    struct guess y = {a.value * b.value,
+                      fabs(a.value) * b.error + fabs(b.value) * a.error + a.error * b.error};
+    if (reduction == KEYWORD_add) y = (struct guess){a.value + b.value, a.error + b.error};
+    if (reduction == KEYWORD_max || reduction == KEYWORD_min) {
+        bool first = isnan(a.value) || (reduction == KEYWORD_max ? a.value > b.value : a.value < b.value);
+        return (struct guess){first ? a.value : b.value, fmax(a.error, b.error)};
+    }
+    y.error += (fabs(y.value) + y.error) * unit + tiny;
+    return y;
+}
+
+void bound_scatter(const struct bound_step *s) {
+    const struct bounded *x = s->in[0], *indices = s->in[1], *updates = s->in[2];
+    bool real = elem_is_float(s->elem);
+    if (bound_any(indices) || (!real && any_unsure(s))) {
+        all_unknown(s->out);
+        return;
+    }
+    if (!real) return;
+    int64_t extent = x->value.dim[0], n = tensor_count(&x->value), inner = extent ? n / extent : 0;
+    struct guess *y = xcalloc((size_t)n + 1, sizeof *y);
+    for (int64_t i = 0; i < n; i++) y[i] = (struct guess){tensor_get_f64(&x->value, i), x->error[i]};
+    for (int64_t i = 0; i < tensor_count(&indices->value) * inner; i++) {
+        int64_t index = tensor_get_i64(&indices->value, i / inner), row = index < 0 ? index + extent : index;
+        struct guess update = {tensor_get_f64(&updates->value, i), updates->error[i]},
+                     *at = &y[row * inner + i % inner];
+        *at = taken_together(op_keyword(s->op, ATTR_reduction), *at, update, bound_unit(s->elem),
+                             bound_tiny(s->elem));
+    }
+    for (int64_t i = 0; i < n; i++)
+        s->out->error[i] = isfinite(y[i].value) ? y[i].error : isinf(y[i].error) ? INFINITY : 0;
+    free(y);
+}
+
 void bound_softmax(const struct bound_step *s) {
     struct rows rows = rows_of(s);
     const struct bounded *x = s->in[0];

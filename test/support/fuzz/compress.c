@@ -96,13 +96,13 @@ static void before_removal(void *ctx, const struct module *m, const struct chann
 
 static bool exact_on_whole(const struct op *op) {
     static const enum op_kind exact[] = {
-        OP_identity,   OP_relu,       OP_abs,        OP_neg,      OP_add,
-        OP_sub,        OP_mul,        OP_min,        OP_max,      OP_prelu,
-        OP_linear,     OP_matmul,     OP_conv1d,     OP_conv2d,   OP_conv_transpose1d,
-        OP_maxpool1d,  OP_maxpool2d,  OP_reduce_sum, OP_reshape,  OP_conv_transpose2d,
-        OP_reduce_max, OP_reduce_min, OP_flatten,    OP_squeeze,  OP_unsqueeze,
-        OP_transpose,  OP_expand,     OP_slice,      OP_concat,   OP_split,
-        OP_pad,        OP_tile,       OP_gather,     OP_embedding};
+        OP_identity,   OP_relu,       OP_abs,        OP_neg,       OP_add,
+        OP_sub,        OP_mul,        OP_min,        OP_max,       OP_prelu,
+        OP_linear,     OP_matmul,     OP_conv1d,     OP_conv2d,    OP_conv_transpose1d,
+        OP_maxpool1d,  OP_maxpool2d,  OP_reduce_sum, OP_reshape,   OP_conv_transpose2d,
+        OP_reduce_max, OP_reduce_min, OP_flatten,    OP_squeeze,   OP_unsqueeze,
+        OP_transpose,  OP_expand,     OP_slice,      OP_concat,    OP_split,
+        OP_pad,        OP_tile,       OP_gather,     OP_embedding, OP_scatter};
     if (op->kind == OP_resize) return op_keyword(op, ATTR_mode) == KEYWORD_nearest;
     for (size_t i = 0; i < COUNT_OF(exact); i++)
         if (op->kind == exact[i]) return true;

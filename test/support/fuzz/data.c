@@ -167,10 +167,10 @@ static int64_t *index_limits(const struct module *m) {
     const struct region *root = region_get(m, m->root);
     for (uint32_t i = 0; i < root->ops.count; i++) {
         const struct op *op = op_get(m, root->ops.at[i]);
-        if (op->kind != OP_gather && op->kind != OP_embedding) continue;
-        bool gather = op->kind == OP_gather;
-        value_id table = op->operand[gather ? 0 : 1], index = op->operand[gather ? 1 : 0];
-        int64_t dim[MAX_RANK], axis = gather ? op_int(op, ATTR_axis) : 0;
+        bool embeds = op->kind == OP_embedding;
+        if (op->kind != OP_gather && op->kind != OP_scatter && !embeds) continue;
+        value_id table = op->operand[embeds ? 1 : 0], index = op->operand[embeds ? 0 : 1];
+        int64_t dim[MAX_RANK], axis = op->kind == OP_gather ? op_int(op, ATTR_axis) : 0;
         struct type type = value_get(m, table)->type;
         if (!type_static(&m->types, type, dim)) continue;
         int64_t extent = dim[axis < 0 ? axis + type_rank(&m->types, type) : axis];

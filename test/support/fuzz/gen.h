@@ -150,7 +150,7 @@ gen_rule gen_rule_pool, gen_rule_reduce, gen_rule_arg, gen_rule_softmax, gen_rul
     gen_rule_batchnorm;
 gen_rule gen_rule_reshape, gen_rule_flatten, gen_rule_squeeze, gen_rule_unsqueeze, gen_rule_transpose;
 gen_rule gen_rule_expand, gen_rule_slice, gen_rule_concat, gen_rule_split, gen_rule_pad, gen_rule_tile;
-gen_rule gen_rule_resize, gen_rule_gather, gen_rule_embedding;
+gen_rule gen_rule_resize, gen_rule_gather, gen_rule_embedding, gen_rule_scatter, gen_rule_topk;
 gen_rule gen_rule_quantize, gen_rule_dequantize;
 
 #endif

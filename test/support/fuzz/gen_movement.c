@@ -319,3 +319,21 @@ bool gen_rule_embedding(struct gen *g, enum op_kind kind) {
     int64_t most = GEN_MAX_ELEMENTS / max_i64(dim[1], 1);
     return gen_op(g, kind, (value_id[]){indices_below(g, dim[0], min_i64(most, 40)), table}, 2, NULL, 0).i;
 }
+
+bool gen_rule_scatter(struct gen *g, enum op_kind kind) {
+    static const enum keyword reductions[] = {KEYWORD_none, KEYWORD_add, KEYWORD_mul, KEYWORD_max,
+                                              KEYWORD_min};
+    value_id x = pick_nonempty(g, kind, 1, 4);
+    int64_t dim[MAX_RANK], shape[2 * MAX_RANK];
+    uint32_t rank = gen_dims(g, x, dim);
+    int64_t most = min_i64(GEN_MAX_ELEMENTS * dim[0] / count_of(dim, rank), 70);
+    value_id indices = indices_below(g, dim[0], most);
+    uint32_t rank_i = gen_dims(g, indices, shape);
+    if (rank_i + rank - 1 > MAX_RANK) return false;
+    for (uint32_t i = 1; i < rank; i++) shape[rank_i + i - 1] = dim[i];
+    value_id updates = gen_leaf(g, NULL, gen_elem_of(g, x), rank_i + rank - 1, shape);
+    bool number = elem_in(gen_elem_of(g, x), ELEMS_NUMERIC);
+    struct attr attr =
+        attr_keyword(ATTR_reduction, reductions[number ? gen_below(g, COUNT_OF(reductions)) : 0]);
+    return gen_op(g, kind, (value_id[]){x, indices, updates}, 3, &attr, 1).i;
+}

@@ -67,6 +67,16 @@ bool gen_rule_arg(struct gen *g, enum op_kind kind) {
     return gen_op(g, kind, &x, 1, attrs, 3).i;
 }
 
+bool gen_rule_topk(struct gen *g, enum op_kind kind) {
+    value_id x = gen_pick(g, nonempty(kind, 1, MAX_RANK));
+    int64_t dim[MAX_RANK], axis = any_axis(g, gen_dims(g, x, dim));
+    int64_t extent = dim[axis < 0 ? axis + (int64_t)gen_dims(g, x, dim) : axis];
+    int64_t count = gen_chance(g, 25) ? extent : gen_between(g, gen_chance(g, 10) ? 0 : 1, extent);
+    struct attr attrs[] = {attr_int(ATTR_axis, axis), attr_int(ATTR_count, count),
+                           attr_bool(ATTR_smallest, gen_chance(g, 50))};
+    return gen_op(g, kind, &x, 1, attrs, 3).i;
+}
+
 bool gen_rule_softmax(struct gen *g, enum op_kind kind) {
     value_id x = gen_pick(g, nonempty(kind, 1, MAX_RANK));
     int64_t dim[MAX_RANK];

@@ -192,6 +192,37 @@ static void test_lookup(enum elem elem, enum elem index_elem, int64_t axis) {
     kernel_case_end(&c);
 }
 
+static void test_scatter(enum elem elem, enum elem index_elem, int64_t rows, int64_t inner,
+                         enum keyword reduction) {
+    struct kernel_case c;
+    char name[96];
+    snprintf(name, sizeof name, "scatter %s into %lld x %lld by %s, %s", keyword_text(reduction),
+             (long long)rows, (long long)inner, elem_name(index_elem), elem_name(elem));
+    kernel_case_begin(&c, name);
+    if (!elem_is_float(elem)) c.low = 0, c.high = elem == ELEM_bool ? 2 : 100;
+    value_id x = kernel_input(&c, elem, 2, (int)rows, (int)inner), at = kernel_input(&c, index_elem, 2, 3, 7);
+    value_id updates = kernel_input(&c, elem, 3, 3, 7, (int)inner);
+    c.data[at.i] = tensor_new(index_elem, 2, (const int64_t[]){3, 7});
+    for (int64_t i = 0; i < 21; i++) tensor_set_i64(&c.data[at.i], i, i * i % (2 * rows) - rows);
+    struct attr attr = attr_keyword(ATTR_reduction, reduction);
+    kernel_run(&c, kernel_op_with(&c, OP_scatter, (value_id[]){x, at, updates}, 3, &attr, 1), emit_movement);
+    kernel_case_end(&c);
+}
+
+static void test_scatters(void) {
+    static const enum keyword reductions[] = {KEYWORD_none, KEYWORD_add, KEYWORD_mul, KEYWORD_max,
+                                              KEYWORD_min};
+    static const enum elem elems[] = {ELEM_f32, ELEM_f16, ELEM_bf16, ELEM_f64, ELEM_i8, ELEM_u16, ELEM_i64};
+    for (size_t e = 0; e < COUNT_OF(elems); e++)
+        for (size_t r = 0; r < COUNT_OF(reductions); r++) {
+            test_scatter(elems[e], ELEM_i64, 5, 37, reductions[r]);
+            test_scatter(elems[e], ELEM_i32, 300, 1, reductions[r]);
+        }
+    test_scatter(ELEM_f32, ELEM_i64, 900, 100, KEYWORD_none);
+    test_scatter(ELEM_f32, ELEM_i64, 900, 100, KEYWORD_add);
+    test_scatter(ELEM_bool, ELEM_i64, 9, 5, KEYWORD_none);
+}
+
 static void test_resize(enum elem elem, enum keyword mode, enum keyword coordinates, uint32_t block,
                         const int64_t *to) {
     struct kernel_case c;
@@ -237,6 +268,7 @@ int main(void) {
         test_lookup(ELEM_f32, ELEM_i64, axis);
         test_lookup(ELEM_u8, ELEM_i32, axis);
     }
+    test_scatters();
     test_resizes();
     CHECK(kernel_failures == 0);
     return unit_status();

@@ -70,6 +70,29 @@ static void test_extreme(enum elem elem, int64_t axis, bool largest, bool last) 
     kernel_case_end(&c);
 }
 
+static void test_order(enum elem elem, int64_t axis, bool smallest) {
+    struct kernel_case c;
+    char name[64];
+    snprintf(name, sizeof name, "topk %s axis %lld%s", elem_name(elem), (long long)axis,
+             smallest ? " smallest" : "");
+    kernel_case_begin(&c, name);
+    if (elem != ELEM_f32) kernel_next_cpu(&c);
+    c.specials = elem_is_float(elem);
+    if (!elem_is_float(elem)) c.low = 0, c.high = axis == 2 ? 9 : 0; /* many are equal, or few */
+    static const int64_t dims[][3] = {{3, 5, 37}, {2, 40, 3}, {1, 1, 1}, {70, 2, 64}};
+    for (size_t i = 0; i < COUNT_OF(dims); i++) {
+        const int64_t extent = dims[i][axis], counts[] = {0, 1, 2, extent / 2, extent};
+        value_id x = kernel_input_dims(&c, elem, 3, dims[i]);
+        for (size_t k = 0; k < COUNT_OF(counts); k++) {
+            if (counts[k] > extent) continue;
+            struct attr attrs[] = {attr_int(ATTR_axis, axis), attr_int(ATTR_count, counts[k]),
+                                   attr_bool(ATTR_smallest, smallest)};
+            kernel_run(&c, kernel_op_with(&c, OP_topk, &x, 1, attrs, 3), emit_reduction);
+        }
+    }
+    kernel_case_end(&c);
+}
+
 static void test_pool(enum op_kind kind, enum elem elem, uint32_t block, const int64_t *p, bool ceil_mode,
                       bool count_pad) {
     struct kernel_case c;
@@ -181,7 +204,11 @@ int main(void) {
     test_reductions();
     for (enum elem elem = ELEM_NONE + 1; elem < ELEM_COUNT; elem++) {
         if (!elem_in(elem, ELEMS_NUMERIC)) continue;
-        for (int64_t axis = 0; axis < 3; axis++) test_extreme(elem, axis, axis != 1, axis == 2);
+        for (int64_t axis = 0; axis < 3; axis++) {
+            test_extreme(elem, axis, axis != 1, axis == 2);
+            test_order(elem, axis, axis == 1);
+            test_order(elem, axis, axis != 1);
+        }
     }
     test_pools();
     for (int64_t axis = 0; axis < 3; axis++) {

@@ -157,6 +157,28 @@ static void nan_wins(void) {
                  VALUES(1, 0), 0);
 }
 
+static void order(const char *what, struct tensor x, int64_t axis, int64_t count, bool smallest,
+                  int64_t wanted, const double *values, const double *places) {
+    const struct attr attrs[] = {INT(axis, axis), INT(count, count), BOOL(smallest, smallest)};
+    check_values(what, op_apply_result(OP_topk, &x, 1, attrs, 3, false, 0), wanted, values, 0);
+    check_values(what, op_apply_result(OP_topk, &x, 1, attrs, 3, false, 1), wanted, places, 0);
+    tensor_free(&x);
+}
+
+static void orders(void) {
+    const double v[] = {2, NAN_, -INF, 2, 0, NAN_, -0.0, INF};
+    const int64_t eight = 8, rows[] = {2, 4};
+    order("largest", tensor_of(ELEM_f32, &eight, 1, v), 0, 8, false, 8,
+          VALUES(NAN_, NAN_, INF, 2, 2, 0, 0, -INF), VALUES(1, 5, 7, 0, 3, 4, 6, 2));
+    order("smallest", tensor_of(ELEM_f64, &eight, 1, v), 0, 8, true, 8,
+          VALUES(-INF, 0, 0, 2, 2, INF, NAN_, NAN_), VALUES(2, 4, 6, 0, 3, 7, 1, 5));
+    order("columns", tensor_of(ELEM_f16, rows, 2, v), 0, 1, false, 4, VALUES(2, NAN_, 0, INF),
+          VALUES(0, 0, 1, 1));
+    order("none", tensor_of(ELEM_f16, rows, 2, v), 0, 0, false, 0, NULL, NULL);
+    order("unsigned", ints(ELEM_u8, 1, -1, 5), 0, 3, false, 3, VALUES(255, 5, 1), VALUES(1, 2, 0));
+    order("signed", ints(ELEM_i64, 1, -1, 5), -1, 2, false, 2, VALUES(5, 1), VALUES(2, 0));
+}
+
 static void ties(void) {
     const double v[] = {3, 1, 3, 1};
     check_values("first", APPLY(argmax, tensor_of(ELEM_f32, (const int64_t[]){4}, 1, v), INT(axis, 0)), 1,
@@ -246,6 +268,7 @@ int main(void) {
     integers_are_exact();
     nothing_to_reduce();
     nan_wins();
+    orders();
     ties();
     for (uint32_t axis = 0; axis < 3; axis++)
         for (int k = 0; k < 4; k++) softmax_of_random(k & 1 ? OP_softmax : OP_log_softmax, axis, k & 2);
