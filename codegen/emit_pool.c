@@ -15,7 +15,8 @@
 
 enum {
     OUTPUTS = 4, /* that a turn of the loop computes side by side */
-    UNROLLED_TAPS = 16
+    UNROLLED_TAPS = 16,
+    PIECE = 64 /* taps of a row that are summed by themselves where the window has more */
 };
 
 struct pool {
@@ -98,6 +99,31 @@ static LLVMValueRef finish(const struct pool *p, const struct run *run, LLVMValu
     return p->within ? LLVMBuildSelect(e->builder, p->within, acc, LLVMConstNull(LLVMTypeOf(acc)), "") : acc;
 }
 
+/* Taps [lo, hi) of a row, for `count` vectors of outputs. */
+static void pool_taps(const struct pool *p, LLVMValueRef row, LLVMValueRef lo, LLVMValueRef hi,
+                      const LLVMValueRef *at, unsigned count, unsigned lanes, LLVMValueRef *acc) {
+    struct loop taps;
+    loop_begin_carried(p->e, &taps, lo, hi, 1, acc, count);
+    for (unsigned u = 0; u < count; u++)
+        acc[u] = combine(p, acc[u], load_tap(p, row, at[u], taps.index, lanes));
+    loop_end_carried(p->e, &taps, acc);
+}
+
+/* The same in pieces: errors of rounding grow with the terms of a sum, and less with those of a sum of sums.
+ */
+static void pool_pieces(const struct pool *p, const struct run *run, LLVMValueRef row, const LLVMValueRef *at,
+                        unsigned count, unsigned lanes, LLVMValueRef *acc) {
+    struct emit *e = p->e;
+    LLVMValueRef piece[OUTPUTS];
+    struct loop pieces;
+    loop_begin_carried(e, &pieces, int64(e, run->lo), int64(e, run->hi), PIECE, acc, count);
+    for (unsigned u = 0; u < count; u++) piece[u] = start_value(p, lanes);
+    LLVMValueRef hi = min64(e, add64(e, pieces.index, int64(e, PIECE)), int64(e, run->hi));
+    pool_taps(p, row, pieces.index, hi, at, count, lanes, piece);
+    for (unsigned u = 0; u < count; u++) acc[u] = combine(p, acc[u], piece[u]);
+    loop_end_carried(e, &pieces, acc);
+}
+
 /* `count` vectors of outputs from x on: outputs x, x + 1, … of a block, or x, x + lanes, … of a plain row. */
 static void pool_outputs(const struct pool *p, const struct run *run, LLVMValueRef x, unsigned count,
                          unsigned lanes) {
@@ -110,13 +136,14 @@ static void pool_outputs(const struct pool *p, const struct run *run, LLVMValueR
     struct loop loop;
     loop_begin_carried(e, &loop, p->row_lo, p->row_hi, 1, acc, count);
     LLVMValueRef row = add64(e, p->row, scale64(e, loop.index, p->rows.dilation));
-    struct loop taps;
-    bool unrolled = run->hi - run->lo <= UNROLLED_TAPS;
-    if (!unrolled) loop_begin_carried(e, &taps, int64(e, run->lo), int64(e, run->hi), 1, acc, count);
-    for (int64_t kx = run->lo; kx < (unrolled ? run->hi : run->lo + 1); kx++)
-        for (unsigned u = 0; u < count; u++)
-            acc[u] = combine(p, acc[u], load_tap(p, row, at[u], unrolled ? int64(e, kx) : taps.index, lanes));
-    if (!unrolled) loop_end_carried(e, &taps, acc);
+    if (p->average && p->rows.taps * p->columns.taps > PIECE)
+        pool_pieces(p, run, row, at, count, lanes, acc);
+    else if (run->hi - run->lo > UNROLLED_TAPS)
+        pool_taps(p, row, int64(e, run->lo), int64(e, run->hi), at, count, lanes, acc);
+    else
+        for (int64_t kx = run->lo; kx < run->hi; kx++)
+            for (unsigned u = 0; u < count; u++)
+                acc[u] = combine(p, acc[u], load_tap(p, row, at[u], int64(e, kx), lanes));
     loop_end_carried(e, &loop, acc);
     LLVMTypeRef elem = memory_type(e->context, p->elem, 1);
     for (unsigned u = 0; u < count; u++) {

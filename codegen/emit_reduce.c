@@ -162,25 +162,52 @@ static LLVMValueRef finish_line(struct reducer *r, const struct line *line, LLVM
     return simd_splat(r->e->builder, finish(r, acc), line->lanes);
 }
 
-/* Folds over all reduced dimensions but the innermost by loops, over that by the line. */
-static void fold_all(struct reducer *r, const struct line *line, const struct fold *fold, LLVMValueRef *acc) {
+static void fold_dims(struct reducer *r, uint32_t k, uint32_t innermost, const struct fold *fold,
+                      LLVMValueRef *acc);
+
+/* Positions [lo, hi) of dimension k. */
+static void fold_range(struct reducer *r, uint32_t k, uint32_t innermost, LLVMValueRef lo, LLVMValueRef hi,
+                       const struct fold *fold, LLVMValueRef *acc) {
     struct emit *e = r->e;
-    LLVMTypeRef elem = memory_type(e->context, r->elem, 1);
-    struct loop loops[MAX_STORAGE_RANK + 1];
-    uint32_t open[MAX_STORAGE_RANK + 1], n = 0, innermost = 0;
+    struct loop loop;
     LLVMValueRef start = r->from;
+    loop_begin_carried(e, &loop, lo, hi, 1, acc, fold->count);
+    r->from = simd_address(e->builder, memory_type(e->context, r->elem, 1), start,
+                           scale64(e, loop.index, r->dim[k].stride));
+    fold_dims(r, k + 1, innermost, fold, acc);
+    loop_end_carried(e, &loop, acc);
+    r->from = start;
+}
+
+/* Folds over the reduced dimensions from k on: by loops, and over the innermost by the line. */
+static void fold_dims(struct reducer *r, uint32_t k, uint32_t innermost, const struct fold *fold,
+                      LLVMValueRef *acc) {
+    struct emit *e = r->e;
+    while (k < innermost && !r->dim[k].reduced) k++;
+    if (k == innermost) {
+        line_fold(r->folding, fold, acc);
+        return;
+    }
+    LLVMValueRef end = int64(e, r->dim[k].extent), piece[FOLD_MAX];
+    if (r->dim[k].extent <= 2 * FOLD_TURNS) {
+        fold_range(r, k, innermost, int64(e, 0), end, fold, acc);
+        return;
+    }
+    struct loop pieces;
+    loop_begin_carried(e, &pieces, int64(e, 0), end, FOLD_TURNS, acc, fold->count);
+    memcpy(piece, fold->identity, fold->count * sizeof *piece);
+    LLVMValueRef hi = min64(e, add64(e, pieces.index, int64(e, FOLD_TURNS)), end);
+    fold_range(r, k, innermost, pieces.index, hi, fold, piece);
+    fold->merge(fold->ctx, acc, piece);
+    loop_end_carried(e, &pieces, acc);
+}
+
+static void fold_all(struct reducer *r, const struct line *line, const struct fold *fold, LLVMValueRef *acc) {
+    uint32_t innermost = 0;
     for (uint32_t k = 0; k < r->rank; k++)
         if (r->dim[k].reduced) innermost = k;
     r->folding = line;
-    for (uint32_t k = 0; k < innermost; k++) {
-        if (!r->dim[k].reduced) continue;
-        loop_begin_carried(e, &loops[k], int64(e, 0), int64(e, r->dim[k].extent), 1, acc, fold->count);
-        r->from = simd_address(e->builder, elem, r->from, scale64(e, loops[k].index, r->dim[k].stride));
-        open[n++] = k;
-    }
-    line_fold(line, fold, acc);
-    while (n > 0) loop_end_carried(e, &loops[open[--n]], acc);
-    r->from = start;
+    fold_dims(r, 0, innermost, fold, acc);
     fold_across(line, fold, acc);
 }
 

@@ -64,6 +64,36 @@ static LLVMValueRef common_mask(const struct line *line) {
     return line->side_by_side ? first_lanes(line, line->active) : NULL;
 }
 
+/* Positions [lo, hi), a multiple of PARTS vectors. */
+static void fold_turns(const struct line *line, const struct fold *fold, LLVMValueRef lo, LLVMValueRef hi,
+                       LLVMValueRef mask, LLVMValueRef *parts) {
+    struct emit *e = line->e;
+    int64_t w = width(line);
+    struct loop loop;
+    loop_begin_carried(e, &loop, lo, hi, PARTS * w, parts, PARTS * fold->count);
+    for (uint32_t p = 0; p < PARTS; p++) {
+        struct line_at at = at_position(line, add64(e, loop.index, int64(e, p * w)), mask);
+        fold->step(fold->ctx, &at, parts + p * fold->count);
+    }
+    loop_end_carried(e, &loop, parts);
+}
+
+/* Positions [0, end) in pieces that are folded from the identity on and merged. */
+static void fold_pieces(const struct line *line, const struct fold *fold, int64_t piece, int64_t end,
+                        LLVMValueRef mask, LLVMValueRef *parts) {
+    struct emit *e = line->e;
+    LLVMValueRef of_piece[PARTS * FOLD_MAX];
+    struct loop pieces;
+    loop_begin_carried(e, &pieces, int64(e, 0), int64(e, end), piece, parts, PARTS * fold->count);
+    for (uint32_t p = 0; p < PARTS; p++)
+        memcpy(of_piece + p * fold->count, fold->identity, fold->count * sizeof *of_piece);
+    LLVMValueRef hi = min64(e, add64(e, pieces.index, int64(e, piece)), int64(e, end));
+    fold_turns(line, fold, pieces.index, hi, mask, of_piece);
+    for (uint32_t p = 0; p < PARTS; p++)
+        fold->merge(fold->ctx, parts + p * fold->count, of_piece + p * fold->count);
+    loop_end_carried(e, &pieces, parts);
+}
+
 void line_fold(const struct line *line, const struct fold *fold, LLVMValueRef *acc) {
     struct emit *e = line->e;
     int64_t w = width(line), whole = line->extent / w * w, grouped = 0;
@@ -71,20 +101,18 @@ void line_fold(const struct line *line, const struct fold *fold, LLVMValueRef *a
     struct loop loop;
     if (line->extent >= 2 * PARTS * w) {
         grouped = line->extent / (PARTS * w) * (PARTS * w);
-        memcpy(parts, acc, fold->count * sizeof *acc);
-        for (uint32_t p = 1; p < PARTS; p++)
+        for (uint32_t p = 0; p < PARTS; p++)
             memcpy(parts + p * fold->count, fold->identity, fold->count * sizeof *acc);
-        loop_begin_carried(e, &loop, int64(e, 0), int64(e, grouped), PARTS * w, parts, PARTS * fold->count);
-        for (uint32_t p = 0; p < PARTS; p++) {
-            struct line_at at = at_position(line, add64(e, loop.index, int64(e, p * w)), mask);
-            fold->step(fold->ctx, &at, parts + p * fold->count);
-        }
-        loop_end_carried(e, &loop, parts);
+        int64_t turns = FOLD_TURNS * PARTS * w;
+        if (grouped <= 2 * turns)
+            fold_turns(line, fold, int64(e, 0), int64(e, grouped), mask, parts);
+        else
+            fold_pieces(line, fold, turns, grouped, mask, parts);
         for (uint32_t p = 2; p < PARTS; p += 2) fold->merge(fold->ctx, parts, parts + p * fold->count);
         for (uint32_t p = 3; p < PARTS; p += 2)
             fold->merge(fold->ctx, parts + fold->count, parts + p * fold->count);
         fold->merge(fold->ctx, parts, parts + fold->count);
-        memcpy(acc, parts, fold->count * sizeof *acc);
+        fold->merge(fold->ctx, acc, parts);
     }
     if (grouped < whole) {
         loop_begin_carried(e, &loop, int64(e, grouped), int64(e, whole), w, acc, fold->count);

@@ -31,11 +31,12 @@ struct line_at {
 LLVMValueRef line_load(const struct line *line, LLVMValueRef pointer, const struct line_at *at, double fill);
 void line_store(const struct line *line, LLVMValueRef pointer, const struct line_at *at, LLVMValueRef value);
 
-/* acc[] = f(acc[], vector) over the line. Several sums are kept where the line is long, so f must be such
- * that parts can be folded apart, from `identity`, and merged by `merge`. Lanes that do not exist are handed
- * to f all the same: f sees at->mask and must leave those lanes of acc as they are or fold in what changes
- * nothing (line_load's `fill`). */
-enum { FOLD_MAX = 4 };
+/* acc[] = f(acc[], vector) over the line. Several sums are kept where the line is long, and none goes on for
+ * many more than FOLD_TURNS turns: errors of rounding grow with the terms of a sum, and less with those of a
+ * sum of sums. So f must be such that parts can be folded apart, from `identity`, and merged by `merge`.
+ * Lanes that do not exist are handed to f all the same: f sees at->mask and must leave those lanes of acc as
+ * they are or fold in what changes nothing (line_load's `fill`). */
+enum { FOLD_MAX = 4, FOLD_TURNS = 256 };
 struct fold {
     void *ctx;
     uint32_t count; /* values of acc */

@@ -108,6 +108,15 @@ static void pick_stretch(const struct traffic *t, uint32_t channels, uint32_t bl
     if (s->kc >= blocks * block) s->kc = 0;
 }
 
+/* Rounding errors grow with the terms of a sum, `depth` of each channel: longer sums are made of stretches.
+ */
+enum { LONGEST_SUM = 8192 };
+
+static void bound_stretch(uint32_t channels, uint32_t block, uint32_t depth, struct schedule *s) {
+    uint32_t blocks = channels / block, per = max_u32(1, LONGEST_SUM / 2 / (block * depth));
+    if ((s->kc ? s->kc : channels) > LONGEST_SUM / depth && per < blocks) s->kc = per * block;
+}
+
 /* Coded panels are decoded by every item that reads them: an item has all lines, in stretches of the sum
  * whose decoded weights stay in L1 for few points and in L2 for many, and which end where columns that are
  * coded together end. `depth` counts the columns of a channel. */
@@ -164,6 +173,7 @@ static uint32_t propose_conv(const struct contraction *what, const struct target
                             .l2 = (double)target_l2_bytes(target)};
         pick_box(&t, &s);
         pick_stretch(&t, c, block, &s);
+        if (!p->transposed) bound_stretch(c, block, p->kh * p->kw, &s);
         if (what->coded) pick_coded(what, &t, oh * ow, c, block, p->kh * p->kw, &s);
         s.unroll = pick_unroll(block, p->kw, mr * tiles[i].nv);
         out[count++] = (struct proposal){s, cycles * p->groups * p->n};
@@ -211,6 +221,7 @@ static uint32_t propose_matmul(const struct contraction *what, const struct targ
                             .l2 = (double)target_l2_bytes(target)};
         pick_box(&t, &s);
         pick_stretch(&t, p->k, MATMUL_UNROLL, &s);
+        bound_stretch(p->k, MATMUL_UNROLL, 1, &s);
         if (!p->packed) s.prefetch = 0;
         if (!p->packed && p->n >= FAR_COLUMNS && t.lines >= PACKED_FOR_LINES) {
             /* Long items, because each packs its panel anew. */

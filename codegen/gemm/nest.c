@@ -124,11 +124,12 @@ static LLVMValueRef in_item(const struct emitter *e, const struct item_place *at
     return gen_add(g, gen_mul(g, row, e->n->item_tiles), tile);
 }
 
-/* Partial sums of one tile; they never leave the worker's scratch. */
-static void load_sums(const struct emitter *e, LLVMValueRef from, LLVMValueRef *acc, uint32_t n) {
+/* Partial sums of one tile; they never leave the worker's scratch. Each stretch sums from zero: errors then
+ * grow with the terms of a stretch and the number of stretches, not with all terms. */
+static void add_sums(const struct emitter *e, LLVMValueRef from, LLVMValueRef *acc, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         LLVMValueRef at = gen_at_const(e->g, from, (int64_t)i * e->g->lanes);
-        acc[i] = LLVMBuildLoad2(e->g->b, LLVMTypeOf(acc[i]), at, "");
+        acc[i] = LLVMBuildFAdd(e->g->b, acc[i], LLVMBuildLoad2(e->g->b, LLVMTypeOf(acc[i]), at, ""), "");
     }
 }
 
@@ -191,12 +192,6 @@ static void emit_tile(const struct emitter *e, const struct item_place *at, cons
     LLVMValueRef x = gen_add(g, gen_mul(g, in_run, run->points), gen_i64(g, run->first_point));
     LLVMValueRef index = in_item(e, at, y, t);
     struct gen_if cond;
-    if (s->first) {
-        scratch = gen_at(g, e->buf->scratch, gen_mul(g, index, (int64_t)e->max_points * nest_panel(n)));
-        gen_if_begin(g, &cond, LLVMBuildNot(g->b, s->first, ""), acc, n_acc);
-        load_sums(e, scratch, acc, n_acc);
-        gen_if_end(g, &cond, acc);
-    }
 
     struct tile tile = {
         .points = run->points,
@@ -222,6 +217,12 @@ static void emit_tile(const struct emitter *e, const struct item_place *at, cons
         range.fetch = gen_at(g, s->fetch, gen_mul(g, turn, share));
     }
     tile_accumulate(g, &n->walk, &tile, &range, acc);
+    if (s->first) {
+        scratch = gen_at(g, e->buf->scratch, gen_mul(g, index, (int64_t)e->max_points * nest_panel(n)));
+        gen_if_begin(g, &cond, LLVMBuildNot(g->b, s->first, ""), acc, n_acc);
+        add_sums(e, scratch, acc, n_acc);
+        gen_if_end(g, &cond, acc);
+    }
 
     if (!s->final) {
         finish(e, at, s, y, x, run->points, acc);
