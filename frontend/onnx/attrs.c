@@ -208,3 +208,16 @@ struct attr node_attr_ints(struct node *n, enum attr_name name, const int64_t *a
 struct attr node_attr_dims(struct node *n, enum attr_name name, const dim_id *dims, uint32_t count) {
     return attr_dims(name, dims_make(&n->im->m->types, dims, count));
 }
+
+enum status node_indices_inside(struct node *n, ref indices, uint32_t i, dim_id extent) {
+    const struct tensor *t = ref_constant(n->im, indices);
+    int64_t size;
+    if (!t || !dim_is_const(&n->im->m->types, extent, &size)) return STATUS_OK;
+    for (int64_t k = 0, count = tensor_count(t); k < count; k++) {
+        int64_t at = tensor_get_i64(t, k);
+        if (at < -size || at >= size)
+            return node_error(n, "index %" PRId64 " of input %u lies outside of an extent of %" PRId64, at, i,
+                              size);
+    }
+    return STATUS_OK;
+}

@@ -83,6 +83,7 @@ static enum status element_positions(struct node *n, ref indices, const struct g
     struct grid own;
     TRY(read_grid(n, indices, 0, &own));
     if (own.rank != g->rank) return node_error(n, "input 1 has rank %u, expected %u", own.rank, g->rank);
+    TRY(node_indices_inside(n, indices, 1, dim_const(&n->im->m->types, g->dim[axis])));
     ref at = scaled(n, from_front(n, indices, g->dim[axis]), g->stride[axis]);
     for (uint32_t i = 0; i < g->rank; i++) {
         if (i != axis && own.dim[i] > g->dim[i])
@@ -113,6 +114,8 @@ static enum status slice_positions(struct node *n, ref indices, const struct gri
     ref at = i64_number(n, 0);
     for (uint32_t k = 0; k < depth; k++) {
         ref column = emit2_with(n, OP_gather, indices, i64_number(n, k), attr_int(ATTR_axis, rank - 1));
+        if (ref_none(column)) return STATUS_FAILED;
+        TRY(node_indices_inside(n, column, 1, dim_const(&n->im->m->types, g->dim[batch + k])));
         column = scaled(n, from_front(n, column, g->dim[batch + k]), g->stride[batch + k]);
         at = emit2(n, OP_add, column, at);
     }

@@ -304,6 +304,7 @@ enum status import_gather(struct node *n) {
     ref x = node_in(n, 0);
     uint32_t axis;
     TRY(node_axis(n, node_int(n, "axis", 0), ref_rank(n->im, x), &axis));
+    TRY(node_indices_inside(n, node_in(n, 1), 1, ref_dim(n->im, x, axis)));
     return node_result(n, emit2_with(n, OP_gather, x, node_in(n, 1), attr_int(ATTR_axis, axis)));
 }
 
@@ -317,6 +318,10 @@ enum status import_one_hot(struct node *n) {
     int64_t dims[MAX_RANK];
     TRY(node_float_or_input(n, "depth", 1, 0, &depth));
     TRY(node_axis(n, node_int(n, "axis", -1), rank, &axis));
+    int64_t given;
+    if (ref_rank(n->im, values) != 1 ||
+        (dim_is_const(&n->im->m->types, ref_dim(n->im, values, 0), &given) && given != 2))
+        return node_error(n, "input 2 is not a list of two values");
     if (rank > MAX_RANK || !(depth >= 0 && depth <= DEEPEST))
         return node_error(n, "rank %u, depth %g", rank, depth);
     bool is_signed = elem_in(ref_elem(n->im, indices), ELEMS_SIGNED);

@@ -254,7 +254,6 @@ BINARY(add)
 BINARY(sub)
 BINARY(mul)
 BINARY(div)
-BINARY(prelu)
 BINARY(equal)
 BINARY(less)
 BINARY(less_equal)
@@ -288,6 +287,17 @@ BITS(bitwise_and, and, 2, ELEMS_INT)
 BITS(bitwise_or, or, 2, ELEMS_INT)
 BITS(bitwise_xor, xor, 2, ELEMS_INT)
 BITS(bitwise_not, not, 1, ELEMS_INT)
+
+/* The slope broadcasts to x, not x to the slope. */
+enum status import_prelu(struct node *n) {
+    ref x = node_in(n, 0), y = emit2(n, OP_prelu, x, node_in(n, 1));
+    if (ref_none(y)) return STATUS_FAILED;
+    bool same = ref_rank(n->im, y) == ref_rank(n->im, x);
+    for (uint32_t i = 0; same && i < ref_rank(n->im, x); i++)
+        same = dim_same(ref_dim(n->im, y, i), ref_dim(n->im, x, i));
+    if (!same) return node_error(n, "the slope does not broadcast to the shape of input 0");
+    return node_result(n, y);
+}
 
 enum status import_where(struct node *n) {
     return node_result(n, emit3(n, OP_where, node_in(n, 0), node_in(n, 1), node_in(n, 2)));

@@ -174,6 +174,9 @@ enum status import_dequantize_linear(struct node *n) {
     uint32_t axis, rank = ref_rank(n->im, x);
     TRY(quant_axis(n, x, &scale, &zero, &axis));
     if (!elem_is_int(ref_elem(n->im, x))) return unsupported(n, "DequantizeLinear of floats");
+    if (!ref_none(zero) && ref_elem(n->im, zero) != ref_elem(n->im, x))
+        return node_error(n, "the zero point is %s, input 0 %s", elem_name(ref_elem(n->im, zero)),
+                          elem_name(ref_elem(n->im, x)));
     value_id integers = activation_of(n, x, scale, zero);
     if (!integers.i) integers = weight_of(n, x, scale, zero, axis);
     if (integers.i) return node_result(n, emit_decoded(n, integers));
@@ -208,6 +211,10 @@ static ref integer_product(struct node *n, ref a, ref a_zero, ref b, ref b_zero)
 }
 
 enum status import_matmul_integer(struct node *n) {
+    for (uint32_t i = 0; i < 2; i++)
+        if (!elem_is_int(ref_elem(n->im, node_in(n, i))) || elem_bytes(ref_elem(n->im, node_in(n, i))) != 1)
+            return node_error(n, "input %u is %s, expected bytes", i,
+                              elem_name(ref_elem(n->im, node_in(n, i))));
     return node_result(n, integer_product(n, node_in(n, 0), node_in(n, 2), node_in(n, 1), node_in(n, 3)));
 }
 

@@ -26,6 +26,9 @@ static const struct activation activations[] = {
     {"Elu", OP_elu, true, false, 1, 0},
     {"Softsign", OP_softsign, false, false, 0, 0},
     {"Softplus", OP_softplus, false, false, 0, 0},
+    {"Affine", OP_add, true, true, 1, 0},               /* alpha x + beta */
+    {"ScaledTanh", OP_mul, true, true, 1, 1},           /* alpha tanh(beta x) */
+    {"ThresholdedRelu", OP_greater, true, false, 1, 0}, /* x above alpha, else 0 */
 };
 
 struct cell;
@@ -79,11 +82,22 @@ static ref transposed(struct node *n, ref x) {
     return emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, perm, 2));
 }
 
+/* What is no op of the IR. */
+static ref composed(struct node *n, const struct activation *a, ref x) {
+    enum elem elem = ref_elem(n->im, x);
+    ref alpha = ref_f64(n->im, elem, a->alpha), beta = ref_f64(n->im, elem, a->beta);
+    if (a->kind == OP_add) return emit2(n, OP_add, emit2(n, OP_mul, x, alpha), beta);
+    if (a->kind == OP_mul) return emit2(n, OP_mul, emit1(n, OP_tanh, emit2(n, OP_mul, x, beta)), alpha);
+    return emit3(n, OP_where, emit2(n, OP_greater, x, alpha), x, ref_f64(n->im, elem, 0));
+}
+
 static ref activate(struct node *n, const struct recurrent *r, const struct activation *a, ref x) {
     struct attr attrs[2];
     uint32_t count = 0;
     if (r->clip > 0)
         x = emit1_with(n, OP_clip, x, attr_float(ATTR_min, -r->clip), attr_float(ATTR_max, r->clip));
+    if (!ref_none(x) && (a->kind == OP_add || a->kind == OP_mul || a->kind == OP_greater))
+        return composed(n, a, x);
     if (a->has_alpha) attrs[count++] = attr_float(ATTR_alpha, a->alpha);
     if (a->has_beta) attrs[count++] = attr_float(ATTR_beta, a->beta);
     return emit_op(n, a->kind, &x, 1, attrs, count);

@@ -238,6 +238,10 @@ enum status import_reshape(struct node *n) {
         if (size == -1 && open != UINT32_MAX) return node_error(n, "two dimensions are to be inferred");
         if (size == -1) open = i;
     }
+    int64_t zero;
+    for (uint32_t i = 0; allow_zero && open != UINT32_MAX && i < rank; i++)
+        if (dim_is_const(types, want[i], &zero) && zero == 0)
+            return node_error(n, "dimension %u is to be 0, which leaves dimension %u open", i, open);
     if (open != UINT32_MAX) want[open] = inferred_dim(types, have, have_rank, want, rank, open);
     if (undecided(types, product(types, have, have_rank), product(types, want, rank)))
         return unsupported(

@@ -116,6 +116,9 @@ MUST_USE enum status node_floats_or_input(struct node *n, const char *name, uint
                                           uint32_t *count); /* *out NULL: neither */
 /* Input i as a list of dimensions: constants and symbols. */
 MUST_USE enum status node_dims(struct node *n, uint32_t i, dim_id out[], uint32_t most, uint32_t *count);
+/* An error if indices, of input i, are constant and one of them is no place in the extent, from the front or,
+ * when negative, from the end. */
+MUST_USE enum status node_indices_inside(struct node *n, ref indices, uint32_t i, dim_id extent);
 /* Axis counted from the front. */
 MUST_USE enum status node_axis(struct node *n, int64_t axis, uint32_t rank, uint32_t *out);
 

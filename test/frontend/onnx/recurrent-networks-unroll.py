@@ -1,6 +1,6 @@
 # RUN: %python %s %t
 # RNN, GRU and LSTM in every direction, with and without biases, initial states, peepholes and sequences of unlike length,
-# against the equations of the standard in double precision.
+# with every function in the place of every gate's, and clipped, against the equations of the standard in double precision.
 import itertools
 import pathlib
 import sys
@@ -80,6 +80,48 @@ for op, direction, full, ragged, layout in itertools.product(GATES, ("forward", 
     if layout:
         found = [found[0].transpose(2, 0, 1, 3), found[1].transpose(1, 0, 2), found[2].transpose(1, 0, 2)]
     want |= dict(zip(results, found))
+
+# Functions of gates, with parameters of their own, listed for those that have some.
+FUNCTIONS = {
+    "Sigmoid": (0, lambda x, a, b: sigmoid(x)), "Tanh": (0, lambda x, a, b: np.tanh(x)), "Relu": (0, lambda x, a, b: np.maximum(x, 0)),
+    "Affine": (2, lambda x, a, b: a * x + b), "LeakyRelu": (1, lambda x, a, b: np.where(x < 0, a * x, x)),
+    "ThresholdedRelu": (1, lambda x, a, b: np.where(x > a, x, 0)), "ScaledTanh": (2, lambda x, a, b: a * np.tanh(b * x)),
+    "HardSigmoid": (2, lambda x, a, b: np.clip(a * x + b, 0, 1)), "Elu": (1, lambda x, a, b: np.where(x < 0, a * np.expm1(x), x)),
+    "Softsign": (0, lambda x, a, b: x / (1 + abs(x))), "Softplus": (0, lambda x, a, b: np.log1p(np.exp(x))),
+}  # fmt: skip
+words = list(FUNCTIONS)
+for op, clip, first in itertools.product(GATES, (0, 0.75), range(len(words))):
+    count, rows = {"RNN": 1, "GRU": 2, "LSTM": 3}[op], GATES[op] * HIDDEN
+    name = f"{op} {words[first]} {clip}"
+    w, r, b = (0.4 * random.standard_normal(shape).astype(np.float32) for shape in ((2, rows, INPUTS), (2, rows, HIDDEN), (2, 2 * rows)))
+    constants |= {f"{name} w": w, f"{name} r": r, f"{name} b": b}
+    used = [words[(first + 3 * i) % len(words)] for i in range(2 * count)]
+    parameters = random.uniform(0.2, 0.9, (2 * count, 2)).astype(np.float32).astype(float)
+    options = {"direction": "bidirectional", "hidden_size": HIDDEN, "activations": used}
+    options["activation_alpha"] = [a for (a, _), word in zip(parameters, used) if FUNCTIONS[word][0] > 0]
+    options["activation_beta"] = [b for (_, b), word in zip(parameters, used) if FUNCTIONS[word][0] > 1]
+    options = {key: value for key, value in options.items() if value} | ({"clip": clip} if clip else {})
+    bent = [lambda x, i=i: FUNCTIONS[used[i]][1](np.clip(x, -clip, clip) if clip else x, *parameters[i]) for i in range(2 * count)]
+    last = []
+    for way in range(2):
+        h, c, f = np.zeros((BATCH, HIDDEN)), np.zeros((BATCH, HIDDEN)), bent[way * count :]
+        wide = [value[way].astype(float) for value in (w, r, b)]
+        for t in reversed(range(STEPS)) if way else range(STEPS):
+            xs = np.split(x[t] @ wide[0].T + wide[2][:rows], GATES[op], axis=1)
+            hs = np.split(wide[1], GATES[op])
+            bs = np.split(wide[2][rows:], GATES[op])
+            if op == "RNN":
+                h = f[0](xs[0] + h @ hs[0].T + bs[0])
+            elif op == "GRU":
+                z, reset = (f[0](xs[i] + h @ hs[i].T + bs[i]) for i in (0, 1))
+                h = (1 - z) * f[1](xs[2] + (reset * h) @ hs[2].T + bs[2]) + z * h
+            else:
+                i, o, forget, g = (xs[k] + h @ hs[k].T + bs[k] for k in range(4))
+                c = f[0](forget) * c + f[0](i) * f[1](g)
+                h = f[0](o) * f[2](c)
+        last.append(h)
+    nodes.append(helper.make_node(op, ["x", f"{name} w", f"{name} r", f"{name} b"], ["", f"{name}: last"], **options))
+    want[f"{name}: last"] = np.stack(last)
 
 graph = helper.make_graph(
     nodes,
