@@ -222,3 +222,7 @@ ref node_in_wide(struct node *n, uint32_t i) {
 enum status node_result_as(struct node *n, ref r, enum elem elem) {
     return node_result(n, emit_cast(n, r, elem));
 }
+
+enum status node_result_narrow(struct node *n, ref r) {
+    return node_result_as(n, r, ref_elem(n->im, node_in(n, 0)));
+}

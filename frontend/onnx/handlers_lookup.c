@@ -229,18 +229,21 @@ enum status import_topk(struct node *n) {
     struct ints given;
     uint32_t axis, rank = ref_rank(n->im, x);
     int64_t extent;
-    TRY(node_ints_or_input(n, "k", 1, &given));
-    if (given.count != 1) return node_error(n, "k is %u numbers, expected one", given.count);
+    int64_t k = node_int(n, "k", 0); /* an input since opset 10 */
+    if (n->opset >= 10) {
+        TRY(node_ints_or_input(n, "k", 1, &given));
+        if (given.count != 1) return node_error(n, "k is %u numbers, expected one", given.count);
+        k = given.at[0];
+    }
     TRY(node_axis(n, node_int(n, "axis", -1), rank, &axis));
     bool largest = node_int(n, "largest", 1) != 0;
     (void)node_int(n, "sorted", 1); /* an order that is not asked for does no harm */
-    if (given.at[0] < 0 ||
-        (dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &extent) && given.at[0] > extent))
-        return node_error(n, "k is %" PRId64 ", out of range for dimension %u of input 0", given.at[0], axis);
-    TRY(emit_results(n, OP_topk, &x, 1,
-                     EMIT_ATTRS(attr_int(ATTR_axis, axis), attr_int(ATTR_count, given.at[0]),
-                                attr_bool(ATTR_smallest, !largest)),
-                     out, 2));
+    if (k < 0 || (dim_is_const(&n->im->m->types, ref_dim(n->im, x, axis), &extent) && k > extent))
+        return node_error(n, "k is %" PRId64 ", out of range for dimension %u of input 0", k, axis);
+    TRY(emit_results(
+        n, OP_topk, &x, 1,
+        EMIT_ATTRS(attr_int(ATTR_axis, axis), attr_int(ATTR_count, k), attr_bool(ATTR_smallest, !largest)),
+        out, 2));
     for (uint32_t i = 0; i < 2; i++) node_out(n, i, out[i]);
     return STATUS_OK;
 }

@@ -13,8 +13,7 @@ static bool to_widest(struct node *n, ref *in, uint32_t count) {
         if (elem_bytes(elem) > elem_bytes(widest)) widest = elem;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (ref_elem(n->im, in[i]) != widest)
-            in[i] = emit1_with(n, OP_cast, in[i], attr_elem(ATTR_to, widest));
+        in[i] = emit_cast(n, in[i], widest);
         if (ref_none(in[i])) return false;
     }
     return true;
@@ -29,18 +28,16 @@ static ref batchnorm_of_elements(struct node *n, const ref in[5], double epsilon
 
 enum status import_batchnorm(struct node *n) {
     ref in[5];
-    for (uint32_t i = 0; i < 5; i++) in[i] = node_in(n, i);
     double epsilon = node_float(n, "epsilon", 1e-5);
     (void)node_float(n, "momentum", 0.9); /* of training */
     if (node_int(n, "training_mode", 0)) return unsupported(n, "BatchNormalization in training mode");
     bool spatial = node_int(n, "spatial", 1) != 0;
     if (node_wants(n, 1)) return unsupported(n, "BatchNormalization with outputs of training");
-    enum elem elem = ref_elem(n->im, in[0]);
+    for (uint32_t i = 0; i < 5; i++) in[i] = spatial ? node_in(n, i) : node_in_wide(n, i);
     if (!to_widest(n, in, 5)) return STATUS_FAILED;
     ref y = spatial ? emit_op(n, OP_batchnorm, in, 5, EMIT_ATTRS(attr_float(ATTR_epsilon, epsilon)))
                     : batchnorm_of_elements(n, in, epsilon);
-    if (!ref_none(y) && ref_elem(n->im, y) != elem) y = emit1_with(n, OP_cast, y, attr_elem(ATTR_to, elem));
-    return node_result(n, y);
+    return node_result_narrow(n, y);
 }
 
 /* True if the last dimensions of x are exactly those of r. */
@@ -52,9 +49,19 @@ static bool has_trailing_shape(const struct importer *im, ref r, ref x, uint32_t
     return true;
 }
 
+/* The type of the first stage of a norm. As that is computed in f32 at least, whatever it says, it is but the
+ * type of results. */
+static enum status read_stash(struct node *n, enum elem *out) {
+    int64_t type = node_int(n, "stash_type", 1);
+    *out = type == (int32_t)type ? onnx_elem((int32_t)type) : ELEM_NONE;
+    if (*out && elem_is_float(*out)) return STATUS_OK;
+    return node_error(n, "attribute 'stash_type' is %" PRId64 ", which is no type of floats", type);
+}
+
 /* The outputs that nobody but training needs: the mean and 1 / sqrt(variance + epsilon). */
-static enum status statistics(struct node *n, ref x, uint32_t axis, double epsilon) {
+static enum status statistics(struct node *n, uint32_t axis, double epsilon, enum elem elem) {
     if (!node_wants(n, 1) && !node_wants(n, 2)) return STATUS_OK;
+    ref x = node_in_wide(n, 0);
     int64_t axes[MAX_RANK];
     uint32_t count = 0;
     for (uint32_t i = axis; i < ref_rank(n->im, x); i++) axes[count++] = i;
@@ -64,6 +71,7 @@ static enum status statistics(struct node *n, ref x, uint32_t axis, double epsil
         variance = emit_op(n, OP_reduce_mean, &square, 1, attrs, 2);
     ref sum = emit2(n, OP_add, variance, ref_f64(n->im, ref_elem(n->im, x), epsilon));
     ref inverse = emit1(n, OP_reciprocal, emit1(n, OP_sqrt, sum));
+    mean = emit_cast(n, mean, elem), inverse = emit_cast(n, inverse, elem);
     if (ref_none(inverse)) return STATUS_FAILED;
     node_out(n, 1, mean);
     node_out(n, 2, inverse);
@@ -74,18 +82,19 @@ enum status import_layernorm(struct node *n) {
     ref x = node_in(n, 0), scale = node_in(n, 1), bias = node_in(n, 2);
     uint32_t axis;
     double epsilon = node_float(n, "epsilon", 1e-5);
-    if (node_int(n, "stash_type", 1) != 1)
-        return unsupported(n, "LayerNormalization with a stash_type other than float");
+    enum elem stash;
+    TRY(read_stash(n, &stash));
     TRY(node_axis(n, node_int(n, "axis", -1), ref_rank(n->im, x), &axis));
-    if (statistics(n, x, axis, epsilon) != STATUS_OK) return STATUS_FAILED;
+    TRY(statistics(n, axis, epsilon, stash));
     struct attr attrs[] = {attr_int(ATTR_axis, axis), attr_float(ATTR_epsilon, epsilon)};
     bool direct = has_trailing_shape(n->im, scale, x, axis) &&
                   (ref_none(bias) || has_trailing_shape(n->im, bias, x, axis));
     if (direct)
         return node_result(
             n, emit_op(n, OP_layernorm, (const ref[]){x, scale, bias}, ref_none(bias) ? 2 : 3, attrs, 2));
+    x = node_in_wide(n, 0), scale = node_in_wide(n, 1), bias = node_in_wide(n, 2);
     ref y = emit2(n, OP_mul, emit_op(n, OP_layernorm, &x, 1, attrs, 2), scale); /* these broadcast */
-    return node_result(n, ref_none(bias) ? y : emit2(n, OP_add, y, bias));
+    return node_result_narrow(n, ref_none(bias) ? y : emit2(n, OP_add, y, bias));
 }
 
 /* (x - mean) / sqrt(variance + epsilon) over the dimensions from axis on. */
@@ -124,13 +133,13 @@ static ref per_channel(struct node *n, ref r, uint32_t rank) {
 }
 
 enum status import_instance_norm(struct node *n) {
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
     uint32_t rank = ref_rank(n->im, x);
     double epsilon = node_float(n, "epsilon", 1e-5);
     if (rank < 3) return node_error(n, "input 0 has rank %u, expected at least 3", rank);
     ref y = standardized(n, x, 2, epsilon);
-    y = emit2(n, OP_mul, y, per_channel(n, node_in(n, 1), rank));
-    return node_result(n, emit2(n, OP_add, y, per_channel(n, node_in(n, 2), rank)));
+    y = emit2(n, OP_mul, y, per_channel(n, node_in_wide(n, 1), rank));
+    return node_result_narrow(n, emit2(n, OP_add, y, per_channel(n, node_in_wide(n, 2), rank)));
 }
 
 enum status import_mean_variance_norm(struct node *n) {
@@ -144,7 +153,7 @@ enum status import_mean_variance_norm(struct node *n) {
 
 /* x / norm along axis, 0 where the norm is 0. */
 enum status import_lp_norm(struct node *n) {
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
     uint32_t axis;
     int64_t p = node_int(n, "p", 2);
     TRY(node_axis(n, node_int(n, "axis", -1), ref_rank(n->im, x), &axis));
@@ -156,20 +165,20 @@ enum status import_lp_norm(struct node *n) {
     if (p == 2) norm = emit1(n, OP_sqrt, norm);
     ref zero = ref_f64(n->im, ref_elem(n->im, x), 0), one = ref_f64(n->im, ref_elem(n->im, x), 1);
     ref divisor = emit3(n, OP_where, emit2(n, OP_equal, norm, zero), one, norm);
-    return node_result(n, emit2(n, OP_div, x, divisor));
+    return node_result_narrow(n, emit2(n, OP_div, x, divisor));
 }
 
 /* Groups of channels become rows that are standardized; scale and bias are per group before opset 21, then
  * per channel. */
 enum status import_group_norm(struct node *n) {
     struct types *types = &n->im->m->types;
-    ref x = node_in(n, 0), scale = node_in(n, 1), bias = node_in(n, 2);
+    ref x = node_in_wide(n, 0), scale = node_in_wide(n, 1), bias = node_in_wide(n, 2);
     uint32_t rank = ref_rank(n->im, x);
     int64_t groups = node_int(n, "num_groups", 0), channels, given;
     double epsilon = node_float(n, "epsilon", 1e-5);
     dim_id dims[MAX_RANK];
-    if (node_int(n, "stash_type", 1) != 1)
-        return unsupported(n, "GroupNormalization with a stash_type other than float");
+    enum elem stash;
+    TRY(read_stash(n, &stash));
     if (rank < 3) return node_error(n, "input 0 has rank %u, expected at least 3", rank);
     if (!dim_is_const(types, ref_dim(n->im, x, 1), &channels) || groups < 1 || channels % groups)
         return node_error(n, "its channels do not divide into %" PRId64 " groups", groups);
@@ -186,16 +195,16 @@ enum status import_group_norm(struct node *n) {
         y = emit2(n, OP_add, y, per_channel(n, bias, 3));
     }
     y = emit1_with(n, OP_reshape, y, node_attr_dims(n, ATTR_shape, dims, rank));
-    if (per_group) return node_result(n, y);
+    if (per_group) return node_result_narrow(n, y);
     y = emit2(n, OP_mul, y, per_channel(n, scale, rank));
-    return node_result(n, emit2(n, OP_add, y, per_channel(n, bias, rank)));
+    return node_result_narrow(n, emit2(n, OP_add, y, per_channel(n, bias, rank)));
 }
 
 /* x / (bias + alpha / size * sum of squares over `size` neighbouring channels) ^ beta: the sum by shifted
  * slices. */
 enum status import_lrn(struct node *n) {
     enum { WIDEST = 4096 };
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
     uint32_t rank = ref_rank(n->im, x);
     int64_t size = node_int(n, "size", 0), channels, pads[2 * MAX_RANK] = {0};
     double alpha = node_float(n, "alpha", 1e-4), beta = node_float(n, "beta", 0.75),
@@ -221,5 +230,5 @@ enum status import_lrn(struct node *n) {
     enum elem elem = ref_elem(n->im, x);
     ref base = emit2(n, OP_mul, sum, ref_f64(n->im, elem, alpha / (double)size));
     base = emit2(n, OP_add, base, ref_f64(n->im, elem, bias));
-    return node_result(n, emit2(n, OP_div, x, emit2(n, OP_pow, base, ref_f64(n->im, elem, beta))));
+    return node_result_narrow(n, emit2(n, OP_div, x, emit2(n, OP_pow, base, ref_f64(n->im, elem, beta))));
 }

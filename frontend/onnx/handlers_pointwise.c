@@ -145,16 +145,11 @@ static ref number(struct node *n, ref like, double value) {
     return ref_none(like) ? like : ref_f64(n->im, ref_elem(n->im, like), value);
 }
 
-/* The result of node_in_wide's arithmetic in the type of input 0. */
-static enum status narrowed(struct node *n, ref y) {
-    return node_result_as(n, y, ref_elem(n->im, node_in(n, 0)));
-}
-
 enum status import_selu(struct node *n) {
     double alpha = node_float(n, "alpha", 1.67326319217681884765625);
     double gamma = node_float(n, "gamma", 1.05070102214813232421875);
     ref x = node_in_wide(n, 0);
-    return narrowed(
+    return node_result_narrow(
         n, emit2(n, OP_mul, emit1_with(n, OP_elu, x, attr_float(ATTR_alpha, alpha)), number(n, x, gamma)));
 }
 
@@ -166,11 +161,12 @@ enum status import_celu(struct node *n) {
     if (alpha == 0) return node_error(n, "attribute 'alpha' is 0, by which it divides");
     ref scaled = emit2(n, OP_div, x, unit);
     if (alpha > 0)
-        return narrowed(n, emit2(n, OP_mul, emit1_with(n, OP_elu, scaled, attr_float(ATTR_alpha, 1)), unit));
+        return node_result_narrow(
+            n, emit2(n, OP_mul, emit1_with(n, OP_elu, scaled, attr_float(ATTR_alpha, 1)), unit));
     ref back =
         emit1_with(n, OP_elu, emit1(n, OP_neg, scaled), attr_float(ATTR_alpha, 1)); /* e^-z - 1 for z > 0 */
     ref curve = emit2(n, OP_mul, emit2(n, OP_mul, back, emit1(n, OP_exp, scaled)), number(n, x, -alpha));
-    return narrowed(n, emit3(n, OP_where, emit2(n, OP_less, x, number(n, x, 0)), curve, x));
+    return node_result_narrow(n, emit3(n, OP_where, emit2(n, OP_less, x, number(n, x, 0)), curve, x));
 }
 
 enum status import_thresholded_relu(struct node *n) {
@@ -196,12 +192,12 @@ enum status import_shrink(struct node *n) {
 
 enum status import_mish(struct node *n) {
     ref x = node_in_wide(n, 0);
-    return narrowed(n, emit2(n, OP_mul, x, emit1(n, OP_tanh, emit1(n, OP_softplus, x))));
+    return node_result_narrow(n, emit2(n, OP_mul, x, emit1(n, OP_tanh, emit1(n, OP_softplus, x))));
 }
 
 enum status import_tan(struct node *n) {
     ref x = node_in_wide(n, 0);
-    return narrowed(n, emit2(n, OP_div, emit1(n, OP_sin, x), emit1(n, OP_cos, x)));
+    return node_result_narrow(n, emit2(n, OP_div, emit1(n, OP_sin, x), emit1(n, OP_cos, x)));
 }
 
 /* -- hyperbolic functions -- */
@@ -216,7 +212,7 @@ static void half_powers(struct node *n, ref size, ref *up, ref *down) {
 enum status import_cosh(struct node *n) {
     ref up, down;
     half_powers(n, emit1(n, OP_abs, node_in_wide(n, 0)), &up, &down);
-    return narrowed(n, emit2(n, OP_add, up, down));
+    return node_result_narrow(n, emit2(n, OP_add, up, down));
 }
 
 /* Up to 1, where the powers would cancel, by b = e^-|x| - 1: sinh |x| = -(b + b / (b + 1)) / 2. */
@@ -228,7 +224,7 @@ enum status import_sinh(struct node *n) {
     ref near = emit2(n, OP_mul, emit2(n, OP_add, b, rest), number(n, x, -0.5));
     ref is_far = emit2(n, OP_greater, size, number(n, x, 1));
     ref y = emit3(n, OP_where, is_far, emit2(n, OP_sub, up, down), near);
-    return narrowed(n, emit2(n, OP_mul, y, emit1(n, OP_sign, x)));
+    return node_result_narrow(n, emit2(n, OP_mul, y, emit1(n, OP_sign, x)));
 }
 
 /* NaN alone differs from itself. */
@@ -413,10 +409,10 @@ enum status import_max(struct node *n) {
     return node_result(n, fold_left(n, OP_max, false));
 }
 enum status import_sum(struct node *n) {
-    return narrowed(n, fold_left(n, OP_add, n->proto->n_input > 2));
+    return node_result_narrow(n, fold_left(n, OP_add, n->proto->n_input > 2));
 }
 enum status import_mean(struct node *n) {
     if (n->proto->n_input == 1) return node_result(n, node_in(n, 0));
     ref sum = fold_left(n, OP_add, true);
-    return narrowed(n, emit2(n, OP_div, sum, number(n, sum, (double)n->proto->n_input)));
+    return node_result_narrow(n, emit2(n, OP_div, sum, number(n, sum, (double)n->proto->n_input)));
 }

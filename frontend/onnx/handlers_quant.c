@@ -151,6 +151,12 @@ static value_id weight_of(struct node *n, ref x, ref scale, ref zero, uint32_t a
                                 0, &scales, &zeros, n->im->model->loc);
 }
 
+/* Quotients are rounded to whole numbers, and products to the scale's type, from one of at least f32. */
+static enum elem quotient_elem(enum elem scale) {
+    if (elem_is_int(scale)) return ELEM_f64;
+    return elem_bytes(scale) == 2 ? ELEM_f32 : scale;
+}
+
 enum status import_quantize_linear(struct node *n) {
     ref x = node_in(n, 0), scale = node_in(n, 1), zero = node_in(n, 2);
     uint32_t axis, rank = ref_rank(n->im, x);
@@ -164,8 +170,8 @@ enum status import_quantize_linear(struct node *n) {
     if (item_get(n->im, x)->kind == ITEM_VALUE && ref_elem(n->im, x) == ELEM_f32 &&
         activation_quant(n, scale, zero, elem, &q))
         return node_result(n, quantized(n, x, q, elem));
-    x = emit_cast(n, x, ref_elem(n->im, scale));
-    ref y = emit2(n, OP_div, x, along(n, scale, axis, rank));
+    enum elem wide = quotient_elem(ref_elem(n->im, scale));
+    ref y = emit2(n, OP_div, emit_cast(n, x, wide), emit_cast(n, along(n, scale, axis, rank), wide));
     return node_result(n, ref_none(y) ? y : saturated(n, y, along(n, zero, axis, rank), elem));
 }
 
@@ -180,8 +186,9 @@ enum status import_dequantize_linear(struct node *n) {
     value_id integers = activation_of(n, x, scale, zero);
     if (!integers.i) integers = weight_of(n, x, scale, zero, axis);
     if (integers.i) return node_result(n, emit_decoded(n, integers));
-    ref wide = emit_cast(n, centred(n, x, along(n, zero, axis, rank)), ref_elem(n->im, scale));
-    return node_result(n, emit2(n, OP_mul, wide, along(n, scale, axis, rank)));
+    enum elem elem = ref_elem(n->im, scale), wide = quotient_elem(elem);
+    ref steps = emit_cast(n, centred(n, x, along(n, zero, axis, rank)), wide);
+    return node_result_as(n, emit2(n, OP_mul, steps, emit_cast(n, along(n, scale, axis, rank), wide)), elem);
 }
 
 /* scale = (max - min) / 255 over a range that includes 0, zero = round(-min / scale). Where all is 0 any

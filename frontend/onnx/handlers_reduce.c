@@ -76,29 +76,24 @@ enum status import_reduce_l1(struct node *n) {
     return node_result(n, reduce(n, &r, OP_reduce_sum, emit1(n, OP_abs, r.x)));
 }
 
-/* Functions of sums that are no integers are computed in f64 where the operand has integers, and cut down to
- * them. */
+/* Functions of sums are computed in f64 where the operand has integers, and cut down to them; in f32 where it
+ * has narrow floats, whose sums may be too large for them. */
 static enum status read_real_reduction(struct node *n, struct reduction *r) {
     TRY(read_reduction(n, r));
-    if (elem_is_int(ref_elem(n->im, r->x))) r->x = emit1_with(n, OP_cast, r->x, attr_elem(ATTR_to, ELEM_f64));
+    r->x = elem_is_int(ref_elem(n->im, r->x)) ? emit_cast(n, r->x, ELEM_f64) : node_in_wide(n, 0);
     return ref_none(r->x) ? STATUS_FAILED : STATUS_OK;
-}
-
-static enum status real_result(struct node *n, ref y) {
-    enum elem elem = ref_elem(n->im, node_in(n, 0));
-    return node_result(n, elem_is_int(elem) ? emit1_with(n, OP_cast, y, attr_elem(ATTR_to, elem)) : y);
 }
 
 enum status import_reduce_l2(struct node *n) {
     struct reduction r;
     TRY(read_real_reduction(n, &r));
-    return real_result(n, emit1(n, OP_sqrt, squares(n, &r)));
+    return node_result_narrow(n, emit1(n, OP_sqrt, squares(n, &r)));
 }
 
 enum status import_reduce_log_sum(struct node *n) {
     struct reduction r;
     TRY(read_real_reduction(n, &r));
-    return real_result(n, emit1(n, OP_log, reduce(n, &r, OP_reduce_sum, r.x)));
+    return node_result_narrow(n, emit1(n, OP_log, reduce(n, &r, OP_reduce_sum, r.x)));
 }
 
 /* max + log(sum(exp(x - max))): exact where exp alone overflows. An infinite maximum is not subtracted. */
@@ -113,7 +108,7 @@ enum status import_reduce_log_sum_exp(struct node *n) {
     ref top = emit3(n, OP_where, emit2(n, OP_equal, difference, zero), most, zero);
     ref sum = reduce(n, &r, OP_reduce_sum, emit1(n, OP_exp, emit2(n, OP_sub, r.x, top)));
     ref shift = r.keep ? top : reduce(n, &r, OP_reduce_max, top);
-    return real_result(n, emit2(n, OP_add, emit1(n, OP_log, sum), shift));
+    return node_result_narrow(n, emit2(n, OP_add, emit1(n, OP_log, sum), shift));
 }
 
 static enum status arg_reduction(struct node *n, enum op_kind kind) {
@@ -215,7 +210,7 @@ static ref shifted(struct node *n, ref x, uint32_t axis, int64_t shift) {
 /* By doubling: after k steps each element is the sum of the last 2^k, so what is infinite stays where it is.
  */
 enum status import_cumsum(struct node *n) {
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
     struct ints given;
     int64_t size;
     uint32_t axis;
@@ -229,5 +224,5 @@ enum status import_cumsum(struct node *n) {
     if (exclusive && size) x = shifted(n, x, axis, step);
     for (int64_t done = 1; done < size && !ref_none(x); done *= 2)
         x = emit2(n, OP_add, x, shifted(n, x, axis, done * step));
-    return node_result(n, x);
+    return node_result_narrow(n, x);
 }

@@ -180,7 +180,7 @@ static ref transformed(struct node *n, ref x, uint32_t axis, const struct transf
 }
 
 enum status import_dft(struct node *n) {
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
     struct transform t = {.inverse = node_int(n, "inverse", 0) != 0};
     bool half = node_int(n, "onesided", 0) != 0;
     uint32_t axis, rank = ref_rank(n->im, x);
@@ -200,7 +200,7 @@ enum status import_dft(struct node *n) {
     t.outputs = half && !t.inverse ? t.length / 2 + 1 : t.length;
     t.inputs = min_i64(extent, t.from_half ? t.length / 2 + 1 : t.length);
     TRY(check_transform(n, &t));
-    return node_result(n, transformed(n, x, axis, &t));
+    return node_result_narrow(n, transformed(n, x, axis, &t));
 }
 
 /* The matrix as a convolution's weights, [outputs * to, from, inputs]. */
@@ -231,7 +231,7 @@ static enum status frame_length(struct node *n, ref x, ref window, int64_t *out)
 
 enum status import_stft(struct node *n) {
     struct types *types = &n->im->m->types;
-    ref x = node_in(n, 0), window = node_in(n, 2);
+    ref x = node_in_wide(n, 0), window = node_in_wide(n, 2);
     struct transform t = {.to = 2};
     bool half = node_int(n, "onesided", 1) != 0;
     int64_t step;
@@ -253,6 +253,6 @@ enum status import_stft(struct node *n) {
     const dim_id dims[4] = {ref_dim(n->im, y, 0), dim_const(types, t.outputs), dim_const(types, 2),
                             ref_dim(n->im, y, 2)};
     y = emit1_with(n, OP_reshape, y, node_attr_dims(n, ATTR_shape, dims, 4));
-    return node_result(
+    return node_result_narrow(
         n, emit1_with(n, OP_transpose, y, node_attr_ints(n, ATTR_perm, (const int64_t[]){0, 3, 1, 2}, 4)));
 }

@@ -166,23 +166,23 @@ static ref sum_windows(struct node *n, ref x, const struct window *w, int64_t ch
 enum status import_lp_pool(struct node *n) {
     struct window w;
     int64_t channels, p = node_int(n, "p", 2);
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
     TRY(window_of_pool(n, x, &w));
     if (p < 1) return node_error(n, "attribute 'p' is %" PRId64, p);
     if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, 1), &channels) || channels < 1)
         return unsupported(n, "LpPool of channels without a size (fix it by --shape or --dim)");
     if (ceil_mode_of(n, &w)) TRY(pad_for_last_window(n, x, &w));
     ref sum = sum_windows(n, power(n, emit1(n, OP_abs, x), (double)p), &w, channels);
-    return node_result(n, root(n, sum, (double)p));
+    return node_result_narrow(n, root(n, sum, (double)p));
 }
 
 enum status import_global_lp_pool(struct node *n) {
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
     int64_t axes[MAX_RANK], p = node_int(n, "p", 2);
     uint32_t rank = ref_rank(n->im, x);
     if (rank < 3 || p < 1) return node_error(n, "input 0 has rank %u, attribute 'p' is %" PRId64, rank, p);
     for (uint32_t i = 2; i < rank; i++) axes[i - 2] = i;
     ref sum = emit1_with(n, OP_reduce_sum, power(n, emit1(n, OP_abs, x), (double)p),
                          node_attr_ints(n, ATTR_axes, axes, rank - 2), attr_bool(ATTR_keep, true));
-    return node_result(n, root(n, sum, (double)p));
+    return node_result_narrow(n, root(n, sum, (double)p));
 }

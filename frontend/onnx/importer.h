@@ -150,10 +150,11 @@ MUST_USE enum status node_result(struct node *n, ref r);
 
 /* x in another element type. */
 ref emit_cast(struct node *n, ref x, enum elem elem);
-/* An input of an op that is composed of several: narrow floats in f32, so that they are rounded once, by
- * node_result_as; others as they are. */
-ref node_in_wide(struct node *n, uint32_t i);
 MUST_USE enum status node_result_as(struct node *n, ref r, enum elem elem);
+/* For ops that are composed of several: an input with narrow floats in f32, others as they are; and the
+ * result in the type of input 0, so that it is rounded once. */
+ref node_in_wide(struct node *n, uint32_t i);
+MUST_USE enum status node_result_narrow(struct node *n, ref r);
 
 /* -- folding (fold.c) -- */
 enum fold { FOLD_NO, FOLD_DONE, FOLD_FAILED };

@@ -283,6 +283,7 @@ def scatter_elements(c):
     want = x.copy()
     np.put_along_axis(want, indices, y, 0)
     c.node([x, [indices], y], want)
+    c.node([x, indices, y], want)
     if c.version >= 11:
         turned = x.copy()
         np.put_along_axis(turned[:2], indices, y, 1)
@@ -304,6 +305,7 @@ def reduced(c, kind, indices):
             at = indices[row, column] * 0 + 1, column  # both updates of a column meet in one place
             want[at] = function(want[at], t.exact(y)[row, column])
         c.node([x, [indices * 0 + 1], y], t.in_type(want, kind), reduction=word, any_zero=True)
+        c.node([x, indices * 0 + 1, y], t.in_type(want, kind), reduction=word, any_zero=True)
 
 
 @case("ScatterND")
@@ -312,6 +314,7 @@ def scatter_nd(c):
     want = x.copy()
     want[[2, 3]] = y
     c.node([x, i64([2], [-1]), y], want)
+    c.node([x, *i64([2], [-1]), y], want)
     if c.T == np.bool_:
         return
     x, y = t.small(c.T, 4, 3), t.small(c.T, 2, 3, step=2)
@@ -320,6 +323,7 @@ def scatter_nd(c):
         for row, column in np.ndindex(2, 3):
             want[1, column] = function(want[1, column], t.exact(y)[row, column])
         c.node([x, i64([1], [1]), y], t.in_type(want, c.T), reduction=word, any_zero=True)
+        c.node([x, *i64([1], [1]), y], t.in_type(want, c.T), reduction=word, any_zero=True)
 
 
 @case("Compress")
@@ -327,6 +331,12 @@ def compress(c):
     x = t.cells(c.T, 3, 4)
     c.node([x, [np.array([False, True, True])]], x[1:], axis=0)
     c.node([x, [np.array([True, False, True, False, True])]], x.ravel()[[0, 2, 4]])
+
+
+@case("NonZero")
+def nonzero(c):
+    x = t.cells(c.T, 3, 5)
+    c.node([[x]], np.stack(np.nonzero(x.astype(np.float64) if t.is_float(c.T) else x)).astype(np.int64))
 
 
 @case("ReverseSequence")

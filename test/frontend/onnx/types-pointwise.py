@@ -56,6 +56,8 @@ ROUNDED_ONCE = {
     "Identity": lambda x: x,
 }  # fmt: skip
 
+INVERSE = {"Asin": np.arcsin, "Acos": np.arccos, "Atan": np.arctan, "Asinh": np.arcsinh, "Acosh": np.arccosh, "Atanh": np.arctanh}
+
 # function, units in the last place allowed, of at least which number, largest magnitude of operands
 WIDE = {
     "Sigmoid": (sigmoid, 4, 0, None),
@@ -65,6 +67,7 @@ WIDE = {
     "Sin": (np.sin, 4, 0, 1e5),
     "Cos": (np.cos, 4, 0, 1e5),
     "Tan": (np.tan, 8, 0, 1e5),
+    **{op: (function, 4, 0, None) for op, function in INVERSE.items()},
     "Sinh": (np.sinh, 8, 0, None),
     "Cosh": (np.cosh, 8, 0, None),
     "Erf": (erf, 4, 0, None),
@@ -324,6 +327,15 @@ def bit_shift(c):
     by = np.tile(t.in_type([0, 1, 3, 8 * c.T.itemsize - 1, 8 * c.T.itemsize], c.T), len(t.edges(c.T)))
     c.node([a, by], whole(a, by, lambda x, s: x << s), direction="LEFT")
     c.node([a, by], whole(a, by, lambda x, s: x >> s), direction="RIGHT")
+
+
+@case("BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot")
+def bitwise(c):
+    a, b = t.pairs(c.T)
+    if c.op == "BitwiseNot":
+        c.node([a], ~a)
+    else:
+        c.node([a, b], {"BitwiseAnd": a & b, "BitwiseOr": a | b, "BitwiseXor": a ^ b}[c.op])
 
 
 @case("PRelu")
