@@ -1,5 +1,5 @@
 /* GridSample: for each place of the grid, gathers of the cells around it, weighted by the distance along each
- * axis. */
+ * axis. AffineGrid: grids of places. */
 #include "frontend/onnx/importer.h"
 
 #include <inttypes.h>
@@ -201,4 +201,59 @@ enum status import_grid_sample(struct node *n) {
     ref y = emit1_with(n, OP_reshape, sum, node_attr_dims(n, ATTR_shape, dims, rank));
     y = emit1_with(n, OP_transpose, y, node_attr_ints(n, ATTR_perm, first, rank));
     return node_result_as(n, y, g.elem);
+}
+
+/* -- AffineGrid -- */
+
+/* Place i of `count` in -1 … 1; a single one whose centre both ends are lies in the middle, as PyTorch has
+ * it. */
+static double place_of(int64_t i, int64_t count, bool align) {
+    if (!align) return (double)(2 * i + 1) / (double)count - 1;
+    return count == 1 ? 0 : 2 * (double)i / (double)(count - 1) - 1;
+}
+
+/* (x, y, 1) or (x, y, z, 1) of all places, as rows. */
+static ref all_places(struct node *n, enum elem elem, uint32_t axes, const int64_t *extent, int64_t count,
+                      bool align) {
+    struct tensor t = tensor_new(elem, 2, (const int64_t[]){count, axes + 1});
+    for (int64_t i = 0; i < count; i++) {
+        int64_t left = i;
+        for (uint32_t axis = axes; axis-- > 0; left /= extent[axis])
+            tensor_set_f64(&t, i * (axes + 1) + axes - 1 - axis,
+                           place_of(left % extent[axis], extent[axis], align));
+        tensor_set_f64(&t, i * (axes + 1) + axes, 1);
+    }
+    return ref_of_tensor(n->im, t);
+}
+
+enum status import_affine_grid(struct node *n) {
+    struct types *types = &n->im->m->types;
+    ref theta = node_in(n, 0);
+    bool align = node_int(n, "align_corners", 0) != 0;
+    dim_id size[MAX_RANK], dims[MAX_RANK];
+    int64_t extent[MOST_AXES], count = 1, rows = 0, columns = 0;
+    uint32_t rank;
+    TRY(node_dims(n, 1, size, MAX_RANK, &rank));
+    if (rank < 4 || rank > 2 + MOST_AXES) return node_error(n, "size has %u numbers, expected 4 or 5", rank);
+    uint32_t axes = rank - 2;
+    if (ref_rank(n->im, theta) != 3 || !dim_is_const(types, ref_dim(n->im, theta, 1), &rows) ||
+        !dim_is_const(types, ref_dim(n->im, theta, 2), &columns) || rows != axes || columns != axes + 1)
+        return node_error(n, "input 0 holds no matrices of %u rows and %u columns", axes, axes + 1);
+    if (!elem_is_float(ref_elem(n->im, theta)))
+        return node_error(n, "input 0 is %s", elem_name(ref_elem(n->im, theta)));
+    for (uint32_t i = 0; i < axes; i++) {
+        if (!dim_is_const(types, size[2 + i], &extent[i]))
+            return unsupported(n, "AffineGrid of a dimension without a size (fix it by --shape or --dim)");
+        if (extent[i] < 0) return node_error(n, "size is %" PRId64 " in dimension %u", extent[i], 2 + i);
+        if (extent[i] > LARGEST || (count *= extent[i]) > LARGEST)
+            return unsupported(n, "AffineGrid of more than %d places", LARGEST);
+        dims[1 + i] = size[2 + i];
+    }
+    dims[0] = ref_dim(n->im, theta, 0);
+    dims[1 + axes] = dim_const(types, axes);
+    ref places = all_places(n, ref_elem(n->im, theta), axes, extent, count, align);
+    ref across =
+        emit1_with(n, OP_transpose, theta, node_attr_ints(n, ATTR_perm, (const int64_t[]){0, 2, 1}, 3));
+    ref y = emit2(n, OP_matmul, places, across);
+    return node_result(n, emit1_with(n, OP_reshape, y, node_attr_dims(n, ATTR_shape, dims, axes + 2)));
 }

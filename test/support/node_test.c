@@ -14,7 +14,10 @@
 static const struct {
     const char *word;
     double tolerance;
-} imprecise[] = {{"averagepool_2d_ceil_last_window", 1e-3}, {"window", 1e-4}, {"gridsample_bicubic", 1e-3}};
+} imprecise[] = {{"averagepool_2d_ceil_last_window", 1e-3},
+                 {"window", 1e-4},
+                 {"gridsample_bicubic", 1e-3},
+                 {"roialign_aligned", 1e-4}};
 
 /* The package stores bfloat16 data as u16. */
 static const char *const data_unlike_model = "BFLOAT16";

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Tests of the package that passed when this was written; fewer are a regression. */
-enum { AT_LEAST = 756 };
+enum { AT_LEAST = 762 };
 
 static const char *const verdict_texts[NODE_VERDICTS] = {"passed", "unsupported", "no tensors", "wrong"};
 
