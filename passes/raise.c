@@ -25,10 +25,13 @@ static const struct op *inner(const struct matcher *s, value_id v, enum op_kind 
 }
 
 /* As near as people write it: constants of f64 are written out in full. */
+static bool is_near(double x, double value, enum elem elem) {
+    return fabs(x - value) <= (elem == ELEM_f64 ? 1e-15 : 1e-6) * fabs(value);
+}
+
 static bool is_number(const struct matcher *s, value_id v, double value) {
     const struct tensor *t = value_constant(s->m, v);
-    double slack = t && t->elem == ELEM_f64 ? 1e-15 : 1e-6;
-    return t && tensor_count(t) == 1 && fabs(tensor_get_f64(t, 0) - value) <= slack * fabs(value);
+    return t && tensor_count(t) == 1 && is_near(tensor_get_f64(t, 0), value, t->elem);
 }
 
 static bool number(const struct matcher *s, value_id v, double *out) {
@@ -178,7 +181,8 @@ static value_id raise_gated(struct matcher *s, op_id id) {
         const struct op *sigmoid = inner(s, gate, OP_sigmoid, 1), *hard = inner(s, gate, OP_hard_sigmoid, 1);
         bool silu = sigmoid && value_same(sigmoid->operand[0], x);
         bool swish = hard && value_same(hard->operand[0], x) &&
-                     fabs(op_float(hard, ATTR_alpha) * 6 - 1) < 1e-6 && op_float(hard, ATTR_beta) == 0.5;
+                     is_near(op_float(hard, ATTR_alpha), 1.0 / 6, value_get(s->m, x)->type.elem) &&
+                     op_float(hard, ATTR_beta) == 0.5;
         if (!silu && !swish) continue;
         return composite(s, id, silu ? OP_silu : OP_hard_swish, &x, 1, NULL, 0);
     }

@@ -13,9 +13,10 @@
  *   softmax      e^(2 e) - 1 relative, plus roundoff of the terms and of their arguments
  *   arg          the index is sure unless another element comes within the errors
  *
- * An infinite error says that nothing is known: near a pole or a jump, past the largest number. Integers and
- * bools are exact (error 0) unless they depend on a float that is near a jump. NaN and infinities with error
- * 0 are exact too: the result has to have them in the same place. */
+ * An infinite error says that nothing is known: near a pole or a jump, past the largest number, where an
+ * infinity meets a factor that may be zero. Integers and bools are exact (error 0) unless they depend on a
+ * float that is near a jump. NaN and infinities with error 0 are exact too: the result has to have them in
+ * the same place. */
 #ifndef ADZE_TEST_FUZZ_BOUND_H
 #define ADZE_TEST_FUZZ_BOUND_H
 

@@ -17,10 +17,16 @@ static bool any_unsure(const struct bound_step *s) {
 }
 
 /* -- sums -- */
-enum part { PART_SIZE, PART_SIZE_AND_ERROR, PART_UNKNOWN, PART_ONE };
+enum part { PART_SIZE, PART_SIZE_AND_ERROR, PART_UNKNOWN, PART_MAYBE_ZERO, PART_NOT_FINITE, PART_ONE };
 
-/* |x|, |x| + e, 1 where nothing is known and 0 elsewhere, or 1. NaN and infinities count as 0 in sizes: what
- * they reach is not finite, and sure. */
+/* Zero within its error; or a denormal, which a factor that is multiplied in first can make zero. */
+static bool is_maybe_zero(const struct bounded *b, int64_t i) {
+    double size = fabs(tensor_get_f64(&b->value, i)), error = b->error[i];
+    return (size > 0 || error > 0) && (size <= error || size < FLT_MIN);
+}
+
+/* |x|, |x| + e, 1 where nothing is known (x may be zero or not, is not finite) and 0 elsewhere, or 1. NaN and
+ * infinities count as 0 in sizes: what they reach is not finite, and sure. */
 static struct tensor part_of(const struct bounded *b, enum part part) {
     struct tensor t = tensor_copy(&b->value);
     for (int64_t i = 0, n = tensor_count(&t); i < n; i++) {
@@ -30,6 +36,8 @@ static struct tensor part_of(const struct bounded *b, enum part part) {
         if (part == PART_SIZE) part_value = size;
         if (part == PART_SIZE_AND_ERROR) part_value = unknown ? size : size + b->error[i];
         if (part == PART_UNKNOWN) part_value = unknown;
+        if (part == PART_MAYBE_ZERO) part_value = is_maybe_zero(b, i);
+        if (part == PART_NOT_FINITE) part_value = !isfinite(tensor_get_f64(&b->value, i));
         tensor_set_f64(&t, i, part_value);
     }
     return t;
@@ -67,6 +75,21 @@ static void spread_unknown(const struct bound_step *s, uint32_t operand) {
         if (tensor_get_f64(&reached, i) > floor) s->out->error[i] = INFINITY;
     tensor_free(&reached);
     tensor_free(&bias);
+}
+
+/* An infinity times what may be zero or not is NaN or an infinity: the weight of a position that attention
+ * hides or that underflows in f32. */
+static void spread_maybe_zero(const struct bound_step *s, uint32_t operand) {
+    const struct bounded *x = s->in[operand], *y = s->in[1 - operand];
+    bool zero = false, infinite = false;
+    for (int64_t i = 0, n = tensor_count(&x->value); i < n && !zero; i++) zero = is_maybe_zero(x, i);
+    for (int64_t i = 0, n = tensor_count(&y->value); i < n && !infinite; i++)
+        infinite = !isfinite(tensor_get_f64(&y->value, i));
+    if (!zero || !infinite) return;
+    struct tensor reached = eval_parts(s, PART_NOT_FINITE, operand, PART_MAYBE_ZERO);
+    for (int64_t i = 0, n = tensor_count(&reached); i < n; i++)
+        if (tensor_get_f64(&reached, i) > 0) s->out->error[i] = INFINITY;
+    tensor_free(&reached);
 }
 
 static bool any_outside(const struct tensor *t, double least, double most) {
@@ -120,6 +143,8 @@ void bound_sum(const struct bound_step *s, double terms) {
     tensor_free(&with_error);
     for (uint32_t k = 0; k < s->operands; k++)
         if (s->in[k]) spread_unknown(s, k);
+    for (uint32_t k = 0; k < 2 && op_info(s->op->kind)->class == CLASS_CONTRACTION; k++)
+        spread_maybe_zero(s, k);
 }
 
 /* -- movement -- */
