@@ -8,9 +8,13 @@ static bool is_conv(enum op_kind kind) {
     return kind == OP_conv1d || kind == OP_conv2d;
 }
 
+static bool is_scattered(enum op_kind kind) {
+    return kind == OP_conv_transpose1d || kind == OP_conv_transpose2d;
+}
+
 bool columns_of(const struct module *m, const struct op *op, struct columns *out) {
     int64_t w[MAX_RANK];
-    bool conv = is_conv(op->kind);
+    bool scattered = is_scattered(op->kind), conv = scattered || is_conv(op->kind);
     if (!conv && op->kind != OP_linear && op->kind != OP_matmul) return false;
     const struct value *weight = value_get(m, op->operand[1]);
     if (weight->kind != VALUE_PARAMETER || !type_static(&m->types, weight->type, w)) return false;
@@ -18,16 +22,18 @@ bool columns_of(const struct module *m, const struct op *op, struct columns *out
     if (!elem_is_float(weight->type.elem) || (!conv && rank != 2)) return false;
     if (op->kind == OP_matmul && type_rank(&m->types, value_get(m, op->operand[0])->type) < 2) return false;
     *out = (struct columns){.op = op, .input = op->operand[0], .weight = op->operand[1], .groups = 1};
-    if (op->operand_count > 2) out->bias = op->operand[2];
-    out->transposed = op->kind == OP_matmul;
+    if (op->operand_count > 2 && !scattered) out->bias = op->operand[2];
+    out->scattered = scattered;
+    out->transposed = scattered || op->kind == OP_matmul;
     if (conv) {
         out->groups = op_int(op, ATTR_groups);
         out->spatial = rank - 2;
-        memcpy(out->taps, w + 2, out->spatial * sizeof *out->taps);
+        for (uint32_t i = 0; i < out->spatial; i++) out->taps[i] = scattered ? 1 : w[2 + i];
     }
-    out->rows = w[out->transposed ? 1 : 0] / out->groups;
-    out->depth = out->transposed ? w[0] : 1;
-    for (uint32_t i = 1; i < rank && !out->transposed; i++) out->depth *= w[i];
+    int64_t rest = 1;
+    for (uint32_t i = 1; i < rank; i++) rest *= w[i];
+    out->rows = out->transposed ? rest : w[0] / out->groups;
+    out->depth = out->transposed ? w[0] / out->groups : rest;
     return out->rows > 0 && out->depth > 0;
 }
 
@@ -44,7 +50,7 @@ static struct sliding sliding_of(const struct columns *c, const struct tensor *x
         s.window[i] = (struct window){1, 1, 1, 0, 0};
     }
     uint32_t missing = MAX_SPATIAL - c->spatial;
-    window_of(c->op, c->spatial, c->taps, s.window + missing);
+    if (!c->scattered) window_of(c->op, c->spatial, c->taps, s.window + missing);
     for (uint32_t i = missing; i < MAX_SPATIAL; i++) {
         const struct window *w = &s.window[i];
         s.in[i] = x->dim[2 + i - missing];

@@ -13,6 +13,7 @@ struct finder {
     const uint32_t *uses;       /* by value */
 };
 
+const char channel_quantized[] = "it is stored as integers already";
 static const char no_word[] = "an op does not say what becomes of it";
 
 static uint32_t extent(const struct finder *f, value_id v, uint32_t dim) {
@@ -145,6 +146,9 @@ static void analyse(struct finder *f) {
         freeze_value(f, m->inputs.at[i], "it is part of an input of the model");
     for (uint32_t i = 0; i < m->outputs.count; i++)
         freeze_value(f, m->outputs.at[i].value, "it is part of an output of the model");
+    for (uint32_t v = 1; v < m->values.count; v++)
+        if (m->values.at[v].kind == VALUE_PARAMETER && m->values.at[v].type.quant.i)
+            freeze_value(f, (value_id){v}, channel_quantized);
     const struct region *root = region_get(m, m->root);
     for (uint32_t i = 0; i < root->ops.count; i++) read_op(f, root->ops.at[i]);
     settle(f);

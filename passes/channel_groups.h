@@ -34,6 +34,8 @@ struct channel_obstacle {
     const char *why;
 };
 
+extern const char channel_quantized[]; /* the obstacle of weights with scales: channels go before that */
+
 struct channel_groups {
     struct arena arena;
     VEC(struct channel_set) sets;

@@ -174,6 +174,20 @@ void gram_free(struct gram *g) {
     *g = (struct gram){0};
 }
 
+static void add_numbers(double *to, const double *from, int64_t count) {
+    for (int64_t i = 0; to && i < count; i++) to[i] += from[i];
+}
+
+void gram_add(struct gram *to, const struct gram *from) {
+    int64_t vectors = to->groups * to->depth, matrices = vectors * to->depth;
+    add_numbers(to->own, from->own, matrices);
+    add_numbers(to->cross, from->cross, matrices);
+    add_numbers(to->reference, from->reference, matrices);
+    add_numbers(to->sum, from->sum, vectors);
+    add_numbers(to->reference_sum, from->reference_sum, vectors);
+    to->columns += from->columns;
+}
+
 enum status gram_energy(const struct replay *r, const struct columns *c, int64_t most, double *energy) {
     enum elem elem = value_get(replay_types(r), c->input)->type.elem == ELEM_f64 ? ELEM_f64 : ELEM_f32;
     struct work w = {.r = r, .c = c, .block = {.elem = elem, .depth = c->depth}};

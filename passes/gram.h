@@ -26,6 +26,9 @@ static inline double *gram_own(const struct gram *g, int64_t group) {
     return g->own + group * g->depth * g->depth;
 }
 
+/* to += from: of another input. */
+void gram_add(struct gram *to, const struct gram *from);
+
 /* Mean squares of the input's rows alone: energy[groups * depth], without the matrix. */
 MUST_USE enum status gram_energy(const struct replay *r, const struct columns *c, int64_t most,
                                  double *energy);

@@ -7,11 +7,13 @@
 /* Exact removal costs about this many multiply-adds at most; a core does a few 10⁹ in a second. */
 static const double exact_limit = 6e9;
 
-/* Inputs that are always zero have no use for weights. */
+/* Inputs that are always zero have no use for weights, unless all of them are: then the data says nothing. */
 static void drop_dead(const struct obs_problem *p) {
     int64_t n = p->depth;
+    bool alive = false;
+    for (int64_t j = 0; j < n; j++) alive = alive || p->g[j * n + j] > 0;
     for (int64_t i = 0; i < p->rows * n; i++)
-        if (p->g[i % n * n + i % n] <= 0) p->w[i] = 0;
+        if (alive && p->g[i % n * n + i % n] <= 0) p->w[i] = 0;
 }
 
 /* Another mask, if it turns out better. */

@@ -31,50 +31,86 @@ static bool reader_reads(const struct reader *r) {
     return false;
 }
 
-/* A bias that is the op's own and can be changed; else none. */
-static value_id own_bias(const struct module *m, value_id bias, const uint32_t *uses) {
-    bool own = bias.i && value_get(m, bias)->kind == VALUE_PARAMETER && uses[bias.i] == 1;
-    return own ? bias : (value_id){0};
+/* Convolutions with groups are none: a group goes with what is made of it, and the loss is where that is
+ * read. */
+static bool find_reader(struct pruner *p, op_id id, struct reader *r) {
+    *r = (struct reader){.op = id, .first = p->readers.count, .family = 1};
+    if (!columns_of(p->m, op_get(p->m, id), &r->columns) || r->columns.groups != 1) return false;
+    r->set = arena_array(&p->groups.arena, int32_t, r->columns.depth);
+    for (int64_t k = 0; k < r->columns.depth; k++) r->set[k] = -1;
+    for (uint32_t s = 0; s < p->groups.sets.count; s++)
+        for (uint32_t k = 0; k < p->groups.sets.at[s].count; k++)
+            if (value_same(p->groups.sets.at[s].member[k].value, r->columns.input))
+                note_member(r, p->m, &p->groups.sets.at[s].member[k], s);
+    return reader_reads(r);
 }
 
-/* Contractions whose weight other ops read too cannot be changed for one of them. */
+/* The readers of one weight, by the first of them. */
+static void find_families(struct pruner *p) {
+    for (uint32_t i = 0; i < p->readers.count; i++)
+        for (uint32_t k = 0; k < i; k++) {
+            struct reader *r = &p->readers.at[i], *first = &p->readers.at[k];
+            if (first->first != k || !value_same(r->columns.weight, first->columns.weight)) continue;
+            r->first = k;
+            first->family++;
+        }
+}
+
+/* A bias can be changed if nothing reads it but this family, all of which has one. */
+static void keep_own_biases(struct pruner *p, uint32_t first, const uint32_t *uses) {
+    bool own = true;
+    for (uint32_t i = first; i < p->readers.count; i++) {
+        value_id bias = p->readers.at[i].columns.bias;
+        uint32_t count = 0;
+        for (uint32_t k = first; k < p->readers.count; k++)
+            count += p->readers.at[k].first == first && value_same(p->readers.at[k].columns.bias, bias);
+        if (p->readers.at[i].first == first)
+            own = own && bias.i && value_get(p->m, bias)->kind == VALUE_PARAMETER && uses[bias.i] == count;
+    }
+    for (uint32_t i = first; i < p->readers.count && !own; i++)
+        if (p->readers.at[i].first == first) p->readers.at[i].columns.bias = (value_id){0};
+}
+
+/* Contractions whose weight other ops read, too, that are none cannot be changed. */
 static void find_readers(struct pruner *p) {
     const struct region *root = region_get(p->m, p->m->root);
     uint32_t *uses = module_count_uses(p->m);
     p->reader_of = xcalloc(p->m->ops.count, sizeof *p->reader_of);
     for (uint32_t i = 0; i < root->ops.count; i++) {
-        struct reader r = {.op = root->ops.at[i]};
-        if (!columns_of(p->m, op_get(p->m, r.op), &r.columns) || r.columns.groups != 1) continue;
-        r.columns.bias = own_bias(p->m, r.columns.bias, uses);
-        r.set = arena_array(&p->groups.arena, int32_t, r.columns.depth);
-        for (int64_t k = 0; k < r.columns.depth; k++) r.set[k] = -1;
-        for (uint32_t s = 0; s < p->groups.sets.count; s++)
-            for (uint32_t k = 0; k < p->groups.sets.at[s].count; k++)
-                if (value_same(p->groups.sets.at[s].member[k].value, r.columns.input))
-                    note_member(&r, p->m, &p->groups.sets.at[s].member[k], s);
-        if (!reader_reads(&r)) continue;
-        for (int64_t k = 0; k < r.columns.depth; k++)
-            if (r.set[k] >= 0 && uses[r.columns.weight.i] > 1)
-                p->quota[p->groups.sets.at[r.set[k]].group].skip = true;
+        struct reader r;
+        if (!find_reader(p, root->ops.at[i], &r)) continue;
         *vec_push(&p->readers) = r;
         p->reader_of[r.op.i] = p->readers.count;
+    }
+    find_families(p);
+    for (uint32_t i = 0; i < p->readers.count; i++) {
+        const struct reader *r = &p->readers.at[i];
+        if (r->first == i) keep_own_biases(p, i, uses);
+        bool shared = uses[r->columns.weight.i] != p->readers.at[r->first].family;
+        for (int64_t k = 0; k < r->columns.depth && shared; k++)
+            if (r->set[k] >= 0) p->quota[p->groups.sets.at[r->set[k]].group].skip = true;
     }
     free(uses);
 }
 
 /* -- solving -- */
-static void write_back(struct pruner *p, struct replay *replay, const struct reader *r, const double *w,
-                       const double *shift) {
-    struct module *m = p->m;
-    const struct value *weight = value_get(m, r->columns.weight);
-    struct tensor t = tensor_copy(value_constant(m, r->columns.weight));
-    layer_put(&r->columns, 0, w, &t);
-    replay_set_weight(replay, weight->weight, t);
-    if (!r->columns.bias.i) return;
-    const struct value *bias = value_get(m, r->columns.bias);
-    struct tensor b = tensor_copy(value_constant(m, r->columns.bias));
-    for (int64_t i = 0; i < r->columns.rows; i++) tensor_set_f64(&b, i, tensor_get_f64(&b, i) + shift[i]);
-    replay_set_weight(replay, bias->weight, b);
+static void shift_bias(struct pruner *p, struct replay *replay, value_id bias, const double *shift) {
+    struct tensor b = tensor_copy(value_constant(p->m, bias));
+    for (int64_t i = 0, n = tensor_count(&b); i < n; i++)
+        tensor_set_f64(&b, i, tensor_get_f64(&b, i) + shift[i]);
+    replay_set_weight(replay, value_get(p->m, bias)->weight, b);
+}
+
+/* Every bias of the family once. */
+static void shift_biases(struct pruner *p, struct replay *replay, uint32_t first, const double *shift) {
+    for (uint32_t i = first; i < p->readers.count; i++) {
+        const struct reader *r = &p->readers.at[i];
+        bool again = r->first != first || !r->columns.bias.i;
+        for (uint32_t k = first; k < i; k++)
+            again = again || (p->readers.at[k].first == first &&
+                              value_same(p->readers.at[k].columns.bias, r->columns.bias));
+        if (!again) shift_bias(p, replay, r->columns.bias, shift);
+    }
 }
 
 /* E|W R − W' X − shift|² / E|W R|², where the shift is the difference of the means or nothing. */
@@ -99,14 +135,17 @@ static void solve_reader(struct pruner *p, struct replay *replay, struct reader 
     int64_t rows = r->columns.rows, count = rows * r->columns.depth;
     double *w = xmalloc((size_t)(count + 1) * sizeof *w), *old = xmalloc((size_t)(count + 1) * sizeof *old),
            *shift = xcalloc((size_t)rows + 1, sizeof *shift);
-    layer_get(&r->columns, 0, value_constant(p->m, r->columns.weight), old);
+    struct tensor fresh = tensor_copy(value_constant(p->m, r->columns.weight));
+    layer_get(&r->columns, 0, &fresh, old);
     memcpy(w, old, (size_t)count * sizeof *w);
     if (p->solve) channel_solve(g, removed, r->columns.bias.i != 0, rows, w, shift);
     for (int64_t i = 0; i < count && !p->solve; i++)
         if (removed[i % r->columns.depth]) w[i] = 0;
     r->error = output_error(g, rows, old, w, shift);
     r->measured = true;
-    write_back(p, replay, r, w, shift);
+    layer_put(&r->columns, 0, w, &fresh);
+    replay_set_weight(replay, value_get(p->m, r->columns.weight)->weight, fresh);
+    shift_biases(p, replay, r->first, shift);
     diag_remark(p->diag, REMARK_APPLIED, "prune-channels", value_get(p->m, r->columns.weight)->name,
                 "relative output error %.3g%s", r->error, p->solve ? ", solved again" : "");
     free(w);
@@ -114,24 +153,49 @@ static void solve_reader(struct pruner *p, struct replay *replay, struct reader 
     free(shift);
 }
 
+/* A family is solved where its first op stands. The inputs of the others are not known yet then as they will
+ * be: what they were in the original has to do. */
+static enum status measure_again(const struct pruner *p, struct replay *replay, const struct reader *r,
+                                 struct gram *g) {
+    if (r->family == 1 || !r->gram.own)
+        return gram_measure(replay, &r->columns, GRAM_OWN | GRAM_CROSS | GRAM_REFERENCE,
+                            pass_int(p->options, "columns"), g);
+    *g = r->gram;
+    g->cross = g->reference = g->own;
+    g->reference_sum = g->sum;
+    return STATUS_OK;
+}
+
 static enum status solve(void *ctx, struct replay *replay, op_id op) {
     struct pruner *p = ctx;
     if (!p->reader_of[op.i]) return STATUS_OK;
     struct reader *r = &p->readers.at[p->reader_of[op.i] - 1];
+    if (r->first != p->reader_of[op.i] - 1) return STATUS_OK;
     bool *removed = xcalloc((size_t)r->columns.depth + 1, sizeof *removed), any = false;
     for (int64_t i = 0; i < r->columns.depth; i++)
         any |= removed[i] = r->set[i] >= 0 && p->removed[r->set[i]];
     struct gram g;
-    enum status status = STATUS_OK;
-    if (any)
-        status = gram_measure(replay, &r->columns, GRAM_OWN | GRAM_CROSS | GRAM_REFERENCE,
-                              pass_int(p->options, "columns"), &g);
+    enum status status = any ? measure_again(p, replay, r, &g) : STATUS_OK;
     if (any && status == STATUS_OK) {
         solve_reader(p, replay, r, &g, removed);
-        gram_free(&g);
+        if (g.own != r->gram.own) gram_free(&g);
     }
     free(removed);
     return status;
+}
+
+/* Products by a matrix are read as layers, which take up sums after them as biases. */
+static void make_linear(struct module *m) {
+    const struct region *root = region_get(m, m->root);
+    uint32_t *uses = module_count_uses(m);
+    for (uint32_t i = 0; i < root->ops.count; i++) {
+        struct columns c;
+        const struct op *op = op_get(m, root->ops.at[i]);
+        if (op->kind != OP_matmul || !columns_of(m, op, &c) || uses[c.weight.i] != 1) continue;
+        const struct type type = value_get(m, c.weight)->type;
+        if (!type.sparse.i && !type.quant.i && !type.layout.i) layer_transpose(m, root->ops.at[i], &c);
+    }
+    free(uses);
 }
 
 /* A contraction without a bias gets one of zeros, so that means can move into it. */
@@ -221,6 +285,19 @@ static enum status find_groups(struct pruner *p) {
     return status;
 }
 
+/* Where all channels stay because of weights that are integers already, the passes are in the wrong order. */
+static enum status check_order(const struct pruner *p) {
+    for (uint32_t i = 0; i < p->groups.obstacles.count && !p->groups.groups.count; i++) {
+        const struct channel_obstacle *o = &p->groups.obstacles.at[i];
+        if (o->why != channel_quantized) continue;
+        const struct value *v = value_get(p->m, o->value);
+        return diag_error(p->diag, v->loc,
+                          "prune-channels: the channels of weight %s cannot go: %s; prune before quantize",
+                          v->name, o->why);
+    }
+    return STATUS_OK;
+}
+
 /* What has a symbolic extent loses nothing of it. */
 static void skip_symbolic(struct pruner *p) {
     const struct types *types = &p->m->types;
@@ -292,6 +369,7 @@ static void decide(struct pruner *p, const dims_id *shape) {
 
 static enum status prune(struct pruner *p) {
     const struct pass_env *env = p->options->env;
+    TRY(check_order(p));
     TRY(channel_plan_make(p->m, &p->groups, p->options, p->diag, &p->quota));
     skip_symbolic(p);
     find_readers(p);
@@ -345,16 +423,12 @@ static enum status read_options(struct pruner *p) {
     return STATUS_OK;
 }
 
-static enum status check_numbers(const struct module *m, struct diag *diag) {
-    for (uint32_t w = 1; w < m->weights.count; w++)
-        if (elem_is_float(m->weights.at[w].tensor.elem)) TRY(layer_check_finite(m, (weight_id){w}, diag));
-    return STATUS_OK;
-}
-
 enum status pass_prune_channels(struct module *m, const struct pass_options *options, struct diag *diag) {
     struct pruner p = {.m = m, .options = options, .diag = diag};
     TRY(read_options(&p));
-    TRY(check_numbers(m, diag));
+    TRY(layer_check_all_finite(m, diag));
+    layers_unstack(m);
+    if (p.solve) make_linear(m);
     TRY(pass_fold_batchnorm(m, options, diag)); /* or channels that are constant would not look it */
     if (p.solve) TRY(add_biases(m, diag));
     TRY(find_groups(&p));
@@ -363,9 +437,11 @@ enum status pass_prune_channels(struct module *m, const struct pass_options *opt
     enum status status = prune(&p);
     remove_zero_biases(m);
     free(p.quota);
+    for (uint32_t g = 0; g < p.groups.groups.count; g++) free(p.state[g].energy);
     free(p.state);
     free(p.removed);
     free(p.reader_of);
+    for (uint32_t i = 0; i < p.readers.count; i++) gram_free(&p.readers.at[i].gram);
     vec_free(&p.readers);
     channel_groups_free(&p.groups);
     return status;

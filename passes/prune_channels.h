@@ -5,21 +5,27 @@
 
 #include "passes/channel_plan.h"
 #include "passes/channel_score.h"
+#include "passes/gram.h"
 #include "passes/layers.h"
 
-/* A contraction that reads channels of prunable groups. */
+/* A contraction that reads channels of prunable groups. Those with one weight in common are a family: they
+ * are measured and solved as one, on the inputs of them all. */
 struct reader {
     op_id op;
-    struct columns columns;
-    int32_t *set; /* [depth]: the set, -1: none */
+    struct columns columns; /* bias: one that may change, else 0 */
+    int32_t *set;           /* [depth]: the set, -1: none */
+    uint32_t first, family; /* the first of its family, and how many they are */
+    uint32_t seen;          /* of the first: how many of the family have been measured */
+    struct gram gram;       /* of the first, where there are others: of all their inputs in the original */
     bool measured;
     double error; /* of its outputs, relative, when all is done */
 };
 
 struct group_state {
-    uint32_t readers, left; /* in all, and not measured yet */
+    uint32_t readers, left; /* families in all, and not measured yet */
     struct channel_consumer *consumer;
     uint32_t consumers;
+    double *energy;  /* by set, of a group without readers: what its values carry to what ends it; or NULL */
     uint32_t *order; /* sets of the group, the first to go first */
     double *cost;    /* what each adds to the loss */
     uint32_t listed, gone;

@@ -1,6 +1,5 @@
 /* Which channels go. The sets of each group are ranked by what their loss does to the contractions that read
  * them; then each group loses its share, or, with one ranking for all, those go whose loss is least. */
-#include "passes/gram.h"
 #include "passes/prune_channels.h"
 
 #include <cblas.h>
@@ -14,12 +13,78 @@ static bool reads_group(const struct pruner *p, const struct reader *r, uint32_t
     return false;
 }
 
+static bool is_first(const struct pruner *p, const struct reader *r) {
+    return &p->readers.at[r->first] == r;
+}
+
 static void count_readers(struct pruner *p) {
     for (uint32_t g = 0; g < p->groups.groups.count; g++) {
         struct group_state *s = &p->state[g];
-        for (uint32_t i = 0; i < p->readers.count; i++) s->readers += reads_group(p, &p->readers.at[i], g);
+        for (uint32_t i = 0; i < p->readers.count; i++) {
+            const struct reader *r = &p->readers.at[i];
+            s->readers += is_first(p, r) && reads_group(p, r, g);
+        }
         s->left = s->readers;
         s->consumer = arena_array(&p->groups.arena, struct channel_consumer, s->readers);
+        if (!s->readers && p->importance != IMPORTANCE_MAGNITUDE)
+            s->energy = xcalloc((size_t)p->groups.groups.at[g].sets + 1, sizeof *s->energy);
+    }
+}
+
+/* -- groups without readers -- */
+/* Whether the first set of a group, and so each of them, has channels of dimension `dim` of v (-1: of any).
+ */
+static bool has_value(const struct pruner *p, uint32_t group, value_id v, int64_t dim) {
+    const struct channel_set *s = &p->groups.sets.at[p->groups.groups.at[group].first_set];
+    for (uint32_t k = 0; k < s->count; k++)
+        if (value_same(s->member[k].value, v) && (dim < 0 || s->member[k].dim == dim)) return true;
+    return false;
+}
+
+/* Sums of squares of the slices of a live value along a dimension, over all samples. */
+static void add_squares(const struct replay *r, value_id v, uint32_t dim, double *squares) {
+    for (uint32_t s = 0; s < replay_samples(r); s++) {
+        const struct tensor *t = replay_value(r, s, v);
+        int64_t inner = 1, count = tensor_count(t);
+        for (uint32_t d = dim + 1; d < t->rank; d++) inner *= t->dim[d];
+        for (int64_t i = 0; i < count; i++) {
+            double x = tensor_get_f64(t, i);
+            squares[i / inner % t->dim[dim]] += x * x;
+        }
+    }
+}
+
+/* What the sets' channels of dimension `dim` of v carry, relative to all of it. */
+static void add_energy(const struct pruner *p, uint32_t group, const struct replay *r, value_id v,
+                       uint32_t dim) {
+    const struct channel_group *g = &p->groups.groups.at[group];
+    int64_t extent = replay_value(r, 0, v)->dim[dim];
+    double *squares = xcalloc((size_t)extent + 1, sizeof *squares), total = 0;
+    add_squares(r, v, dim, squares);
+    for (int64_t i = 0; i < extent; i++) total += squares[i];
+    for (uint32_t s = 0; s < g->sets && total > 0 && isfinite(total); s++) {
+        const struct channel_set *set = &p->groups.sets.at[g->first_set + s];
+        for (uint32_t k = 0; k < set->count; k++)
+            if (value_same(set->member[k].value, v) && set->member[k].dim == dim)
+                p->state[group].energy[s] += squares[set->member[k].channel] / total;
+    }
+    free(squares);
+}
+
+/* Where a group ends at an op that is no reader: the channels of an operand have no part in the results. */
+static void measure_ends(const struct pruner *p, const struct replay *r, op_id id) {
+    const struct op *op = op_get(p->m, id);
+    for (uint32_t g = 0; g < p->groups.groups.count; g++) {
+        bool runs_on = !p->state[g].energy || p->quota[g].skip;
+        for (uint32_t i = 0; i < op->result_count && !runs_on; i++)
+            runs_on = has_value(p, g, op->result[i], -1);
+        for (uint32_t i = 0; i < op->operand_count && !runs_on; i++) {
+            value_id v = op->operand[i];
+            if (value_none(v) || value_get(p->m, v)->kind == VALUE_PARAMETER) continue;
+            uint32_t rank = type_rank(&p->m->types, value_get(p->m, v)->type);
+            for (uint32_t d = 0; d < rank; d++)
+                if (has_value(p, g, v, d)) add_energy(p, g, r, v, d);
+        }
     }
 }
 
@@ -72,6 +137,7 @@ static void rank_sets(struct pruner *p, uint32_t group) {
     double *squares = xmalloc((g->sets + 1) * sizeof *squares);
     producer_squares(p, group, squares);
     bool alone = s->consumers == 0 || p->importance == IMPORTANCE_MAGNITUDE;
+    for (uint32_t i = 0; s->energy && i < g->sets; i++) squares[i] = s->energy[i];
     s->order = arena_array(&p->groups.arena, uint32_t, g->sets);
     s->cost = arena_array(&p->groups.arena, double, g->sets);
     s->listed = channels_choose(s->consumer, s->consumers, g->sets, most_to_go(p, group),
@@ -83,14 +149,15 @@ static void rank_sets(struct pruner *p, uint32_t group) {
     free(squares);
 }
 
-/* The covariance of the columns, about their means where a bias can take those over. */
-static void to_covariance(struct gram *g, bool centred) {
-    double n = (double)g->columns;
+/* The covariance of the columns, about their means where a bias can take those over; the fewer columns, the
+ * less is known of the means. */
+static double *covariance_of(const struct gram *g, bool centred) {
+    double n = (double)max_i64(g->columns, 1), known = centred ? 1 - 1 / (n * n) : 0;
+    double *c = xmalloc((size_t)(g->depth * g->depth + 1) * sizeof *c);
     for (int64_t i = 0; i < g->depth; i++)
-        for (int64_t k = 0; k < g->depth; k++) {
-            double *c = &g->own[i * g->depth + k];
-            *c = *c / n - (centred ? g->sum[i] / n * (g->sum[k] / n) : 0);
-        }
+        for (int64_t k = 0; k < g->depth; k++)
+            c[i * g->depth + k] = g->own[i * g->depth + k] / n - known * (g->sum[i] / n) * (g->sum[k] / n);
+    return c;
 }
 
 /* Channels by themselves: none makes up for another. */
@@ -112,11 +179,12 @@ static double output_energy(const double *w, const double *covariance, int64_t r
     return energy;
 }
 
-/* `covariance` [depth][depth], or NULL for the identity; a copy of it is inverted for each group. */
-static void add_consumers(struct pruner *p, const struct reader *r, const double *covariance,
-                          int64_t columns) {
+/* With the second moments of the reader's input, or NULL: then losses are those of magnitude. */
+static void add_consumers(struct pruner *p, const struct reader *r, const struct gram *gram) {
     int64_t depth = r->columns.depth;
     size_t bytes = (size_t)(depth * depth) * sizeof(double);
+    double *covariance = gram ? covariance_of(gram, r->columns.bias.i != 0) : NULL;
+    if (gram && p->importance == IMPORTANCE_ACTIVATION) clear_off_diagonal(covariance, depth);
     for (uint32_t g = 0; g < p->groups.groups.count; g++) {
         struct group_state *s = &p->state[g];
         if (p->quota[g].skip || !reads_group(p, r, g)) continue;
@@ -134,22 +202,33 @@ static void add_consumers(struct pruner *p, const struct reader *r, const double
         if (covariance) {
             c->inverse = xmalloc(bytes);
             memcpy(c->inverse, covariance, bytes);
-            covariance_invert(c->inverse, depth, columns);
+            covariance_invert(c->inverse, depth, gram->columns);
         }
         if (--s->left == 0) rank_sets(p, g);
     }
+    free(covariance);
 }
 
 static enum status measure(void *ctx, struct replay *replay, op_id op) {
     struct pruner *p = ctx;
+    measure_ends(p, replay, op);
     if (!p->reader_of[op.i]) return STATUS_OK;
     const struct reader *r = &p->readers.at[p->reader_of[op.i] - 1];
+    struct reader *first = &p->readers.at[r->first];
     struct gram g;
     TRY(gram_measure(replay, &r->columns, GRAM_OWN, pass_int(p->options, "columns"), &g));
-    to_covariance(&g, r->columns.bias.i != 0);
-    if (p->importance == IMPORTANCE_ACTIVATION) clear_off_diagonal(g.own, g.depth);
-    add_consumers(p, r, g.own, g.columns);
-    gram_free(&g);
+    if (first->family == 1) {
+        add_consumers(p, r, &g);
+        gram_free(&g);
+        return STATUS_OK;
+    }
+    if (first->seen++) {
+        gram_add(&first->gram, &g);
+        gram_free(&g);
+    } else {
+        first->gram = g;
+    }
+    if (first->seen == first->family) add_consumers(p, first, &first->gram);
     return STATUS_OK;
 }
 
@@ -230,7 +309,8 @@ enum status prune_choose(struct pruner *p) {
         struct replay_visitor visitor = {.before = measure, .ctx = p};
         TRY(replay_run(p->m, &options, &visitor, p->diag));
     } else {
-        for (uint32_t i = 0; i < p->readers.count; i++) add_consumers(p, &p->readers.at[i], NULL, 0);
+        for (uint32_t i = 0; i < p->readers.count; i++)
+            if (is_first(p, &p->readers.at[i])) add_consumers(p, &p->readers.at[i], NULL);
     }
     for (uint32_t g = 0; g < p->groups.groups.count; g++) {
         if (p->quota[g].skip) continue;

@@ -63,13 +63,22 @@ static value_id table_of(const struct op *op) {
     return op->kind == OP_gather && op_int(op, ATTR_axis) == 0 ? op->operand[0] : (value_id){0};
 }
 
+/* Whether narrow floats would make a number infinite. */
+static bool is_too_large(const struct quantize *q, value_id weight) {
+    const struct tensor *t = value_constant(q->m, weight);
+    if (q->weights != ELEM_f16) return false;
+    for (int64_t i = 0, n = tensor_count(t); i < n; i++)
+        if (fabs(tensor_get_f64(t, i)) >= 65520) return true; /* rounds to infinity */
+    return false;
+}
+
 /* Tables are read by rows, by one op or several; all their uses must be such. */
 static void add_table(struct quantize *q, value_id table, const uint32_t *uses) {
     const struct region *root = region_get(q->m, q->m->root);
     const struct value *v = value_get(q->m, table);
     uint32_t reads = 0;
     if (v->type.elem != ELEM_f32 || v->type.quant.i || v->type.layout.i ||
-        type_rank(&q->m->types, v->type) != 2)
+        type_rank(&q->m->types, v->type) != 2 || is_too_large(q, table))
         return;
     for (uint32_t i = 0; i < q->tables.count; i++)
         if (value_same(q->tables.at[i], table)) return;
@@ -112,12 +121,14 @@ static enum status find_layers(struct quantize *q) {
                           : v->type.layout.i                   ? "its weight is laid out for a kernel"
                           : !l.c.depth || !l.c.rows            ? "its weight is empty"
                           : l.c.transposed && v->type.sparse.i ? "its weight is sparse the other way"
+                          : l.c.scattered && q->group          ? "its outputs have no groups of inputs"
+                          : is_too_large(q, l.c.weight)        ? "its numbers are larger than f16 has"
                                                                : NULL;
         if (why) {
             diag_remark(q->diag, REMARK_MISSED, "quantize", v->name, "left as it is: %s", why);
             continue;
         }
-        if (l.c.transposed) layer_transpose(q->m, l.op, &l.c);
+        if (l.c.transposed && !l.c.scattered) layer_transpose(q->m, l.op, &l.c);
         *vec_push(&q->layers) = l;
     }
     if (status == STATUS_OK) status = select_check(&selection, "quantize", q->m->loc, q->diag);
@@ -216,23 +227,33 @@ static void correct_bias(struct quantize *q, struct replay *r, struct quantize_l
     free(uses);
 }
 
+static enum status solve_weight(const struct quantize *q, const struct replay *r, struct quantize_layer *l,
+                                struct tensor *fresh) {
+    struct gram gram;
+    TRY(gram_measure(r, &l->c, GRAM_OWN | GRAM_REFERENCE, GRAM_COLUMNS, &gram));
+    double scale = 1 / (double)max_i64(gram.columns, 1);
+    for (int64_t k = 0; k < gram.groups * gram.depth * gram.depth; k++) gram.own[k] *= scale;
+    quantize_weight(q, l, &gram, fresh);
+    weight_id id = value_get(q->m, l->c.weight)->weight;
+    if (q->correct) measure_shift(l, &gram, replay_original(r, id), fresh);
+    gram_free(&gram);
+    return STATUS_OK;
+}
+
 static enum status visit_op(void *ctx, struct replay *r, op_id op) {
     struct quantize *q = ctx;
     for (uint32_t i = 0; i < q->layers.count; i++) {
         struct quantize_layer *l = &q->layers.at[i];
         if (l->op.i != op.i) continue;
         weight_id id = value_get(q->m, l->c.weight)->weight;
-        struct gram gram;
         struct tensor fresh;
-        TRY(gram_measure(r, &l->c, GRAM_OWN | GRAM_REFERENCE, GRAM_COLUMNS, &gram));
-        double scale = 1 / (double)max_i64(gram.columns, 1);
-        for (int64_t k = 0; k < gram.groups * gram.depth * gram.depth; k++) gram.own[k] *= scale;
         const struct tensor *old = &weight_get(q->m, id)->tensor;
-        quantize_weight(q, l, &gram, &fresh);
-        if (q->correct) measure_shift(l, &gram, replay_original(r, id), &fresh);
-        gram_free(&gram);
+        if (l->c.scattered)
+            quantize_weight(q, l, NULL, &fresh);
+        else
+            TRY(solve_weight(q, r, l, &fresh));
         l->ranges = (struct value_ranges){0};
-        if (q->activations) l->ranges = quantize_ranges(r, l->c.input, q->range);
+        if (q->activations && !l->c.scattered) l->ranges = quantize_ranges(r, l->c.input, q->range);
         for (int64_t g = 0; g < l->c.groups; g++) measure_group(r, l, g, old, &fresh);
         l->measured = true;
         replay_set_weight(r, id, fresh);
@@ -257,17 +278,17 @@ static void without_data(struct quantize *q) {
 }
 
 /* -- what becomes of the weights -- */
-static void store_integers(struct module *m, value_id v, struct tensor codes, struct tensor *scale,
+static void store_integers(struct module *m, value_id v, struct tensor codes, struct tensor *scale, int axis,
                            int64_t group) {
     struct weight *w = weight_get(m, value_get(m, v)->weight);
-    codes.quant = quant_keep(m, 0, group, scale, NULL);
+    codes.quant = quant_keep(m, axis, group, scale, NULL);
     tensor_free(&w->tensor);
     tensor_free(scale);
     w->tensor = codes;
     w->made_by = NULL;
     struct type *type = &value_get(m, v)->type;
     type->elem = codes.elem;
-    type->quant = quant_make(&m->types, (struct quant){.axis = 0, .group = group});
+    type->quant = quant_make(&m->types, (struct quant){.axis = axis, .group = group});
 }
 
 static void store_narrow(struct quantize *q, value_id v) {
@@ -302,12 +323,13 @@ static double least_error(const struct quantize_layer *l) {
     return least;
 }
 
-/* A layer computes on integers unless the measured error says no. */
+/* A layer computes on integers unless the measured error says no, or there is none: what is zero on all the
+ * data has no range. */
 static void choose_integer(struct quantize *q) {
     for (uint32_t i = 0; i < q->layers.count; i++) {
         struct quantize_layer *l = &q->layers.at[i];
-        l->integer = q->activations && l->measured &&
-                     (l->energy <= 0 || least_error(l) / l->energy <= pow(10, -q->min_snr / 10));
+        l->integer = q->activations && l->measured && l->energy > 0 &&
+                     least_error(l) / l->energy <= pow(10, -q->min_snr / 10);
     }
 }
 
@@ -315,7 +337,7 @@ static void store_layers(struct quantize *q) {
     for (uint32_t i = 0; i < q->layers.count; i++) {
         struct quantize_layer *l = &q->layers.at[i];
         double error = l->integer ? least_error(l) : l->weight_error;
-        store_integers(q->m, l->c.weight, l->codes, &l->scale, q->group);
+        store_integers(q->m, l->c.weight, l->codes, &l->scale, l->c.scattered, q->group);
         l->codes = (struct tensor){0};
         decide(q, l->c.weight, l, l->energy > 0 ? error / l->energy : 0);
     }
@@ -323,7 +345,7 @@ static void store_layers(struct quantize *q) {
         value_id v = q->tables.at[i];
         struct tensor codes, scale;
         quantize_rows(value_constant(q->m, v), q->weights, q->group, &codes, &scale);
-        store_integers(q->m, v, codes, &scale, q->group);
+        store_integers(q->m, v, codes, &scale, 0, q->group);
         decide(q, v, NULL, 0);
     }
 }
@@ -345,7 +367,9 @@ static enum status narrow_all(struct quantize *q) {
 enum status pass_quantize(struct module *m, const struct pass_options *options, struct diag *diag) {
     struct quantize q = {.m = m, .diag = diag};
     enum status status = quantize_read(options, &q);
+    if (status == STATUS_OK) layers_unstack(m);
     if (status == STATUS_OK) status = find_layers(&q);
+    if (status == STATUS_OK) status = layer_check_all_finite(m, diag);
     bool integers = q.weights == ELEM_i8 || q.weights == ELEM_i4;
     if (status == STATUS_OK && !q.layers.count && !q.tables.count)
         diag_remark(diag, REMARK_MISSED, "quantize", m->name, "there is no layer with weights of its own");

@@ -127,10 +127,38 @@ static void solve_group(const struct quantize *q, struct quantize_layer *l, cons
     free(p.kept);
 }
 
+/* A transposed convolution's w[in, out / groups, taps]: a scale for each output of a group, over inputs,
+ * groups and taps. */
+static void round_scattered(const struct quantize *q, struct quantize_layer *l, const struct tensor *from,
+                            struct tensor *fresh) {
+    int64_t outputs = from->dim[1], inner = 1, inputs = from->dim[0], count = 0;
+    for (uint32_t d = 2; d < from->rank; d++) inner *= from->dim[d];
+    double most = most_of(q->weights), *part = xmalloc((size_t)(inputs * inner + 1) * sizeof *part);
+    l->scale = tensor_new(ELEM_f32, 1, &outputs);
+    for (int64_t o = 0; o < outputs; o++, count = 0) {
+        for (int64_t i = 0; i < inputs * inner; i++)
+            part[count++] = tensor_get_f64(from, (i / inner * outputs + o) * inner + i % inner);
+        float s = ((float *)l->scale.data)[o] = best_scale(part, count, NULL, most);
+        for (int64_t i = 0; i < inputs * inner; i++) {
+            int64_t at = (i / inner * outputs + o) * inner + i % inner;
+            double code = fmin(fmax(nearbyint(part[i] / (double)s), -most), most);
+            tensor_set_i64(&l->codes, at, (int64_t)code);
+            tensor_set_f64(fresh, at, (double)((float)code * s));
+        }
+    }
+    free(part);
+}
+
 void quantize_weight(const struct quantize *q, struct quantize_layer *l, const struct gram *gram,
                      struct tensor *fresh) {
     const struct value *v = value_get(q->m, l->c.weight);
     const struct tensor *from = &weight_get(q->m, v->weight)->tensor;
+    if (l->c.scattered) {
+        l->codes = tensor_new(q->weights, from->rank, from->dim);
+        *fresh = tensor_new(from->elem, from->rank, from->dim);
+        round_scattered(q, l, from, fresh);
+        return;
+    }
     int64_t width = q->group ? min_i64(q->group, l->c.depth) : l->c.depth;
     const int64_t shape[] = {l->c.groups * l->c.rows, ceil_div(l->c.depth, max_i64(width, 1))};
     l->codes = tensor_new(q->weights, from->rank, from->dim);

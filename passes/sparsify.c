@@ -25,7 +25,7 @@ enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct repl
 static const char *not_a_layer(const struct sparsify *s, const struct columns *c, const uint32_t *uses,
                                bool named) {
     if (uses[c->weight.i] != 1) return "its weight is used by several ops";
-    bool depthwise = c->groups > 1 && c->rows == 1;
+    bool depthwise = c->groups > 1 && (c->scattered ? c->depth : c->rows) == 1;
     if (depthwise && !named)
         return "depthwise convolutions have few weights and lose much; name it in `only` if it must";
     if (value_get(s->m, c->weight)->type.quant.i || value_get(s->m, c->weight)->type.layout.i)
@@ -53,7 +53,7 @@ static enum status find_layers(struct sparsify *s) {
         status = layer_check_finite(s->m, weight->weight, s->diag);
         const struct value *bias = value_get(s->m, l.c.bias);
         l.bias_is_own = l.c.bias.i && bias->kind == VALUE_PARAMETER && uses[l.c.bias.i] == 1;
-        if (l.c.transposed && status == STATUS_OK) layer_transpose(s->m, l.op, &l.c);
+        if (l.c.transposed && !l.c.scattered && status == STATUS_OK) layer_transpose(s->m, l.op, &l.c);
         *vec_push(&s->layers) = l;
     }
     if (status == STATUS_OK) status = select_check(&selection, "sparsify", s->m->loc, s->diag);
@@ -293,7 +293,9 @@ static void without_data(struct sparsify *s) {
 enum status pass_sparsify(struct module *m, const struct pass_options *options, struct diag *diag) {
     struct sparsify s = {.m = m, .diag = diag};
     enum status status = sparsify_read(options, &s);
+    if (status == STATUS_OK) layers_unstack(m);
     if (status == STATUS_OK) status = find_layers(&s);
+    if (status == STATUS_OK) status = layer_check_all_finite(m, diag);
     if (status == STATUS_OK) status = sparsify_distribute(&s);
     if (status == STATUS_OK && s.data && s.layers.count)
         status = sparsify_replay(&s, 0, &(struct replay_visitor){.before = visit_op, .ctx = &s});

@@ -143,6 +143,7 @@ void channels_slice(struct channel_map *map) {
         }
         channels_link(map, (struct channel_side){0, i, start, y > 1 ? step : 1, 1},
                       (struct channel_side){PORT_RESULT, i, 0, 1, 1}, y);
+        channels_free(map, 0, i); /* what it leaves out may go, as far as the slice is concerned */
     }
 }
 
