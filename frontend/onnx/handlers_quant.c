@@ -29,14 +29,18 @@ static bool is_quantized(enum elem elem) {
     return elem == ELEM_u8 || elem == ELEM_i8 || elem == ELEM_u16 || elem == ELEM_i16;
 }
 
-/* round(x) + zero, saturated to the element type; in the float type of x. */
-static ref saturated(struct node *n, ref x, ref zero, enum elem elem) {
-    double steps = elem_bytes(elem) == 1 ? 256 : 65536;
+/* round(x) + zero, saturated to so many bits of the element type; in the float type of x. */
+static ref saturated_bits(struct node *n, ref x, ref zero, enum elem elem, int bits) {
+    double steps = ldexp(1, bits);
     double low = elem_kind(elem) == ELEM_KIND_INT ? -steps / 2 : 0;
     ref y = emit1(n, OP_round, x);
     if (!ref_none(y) && !ref_none(zero)) y = emit2(n, OP_add, y, emit_cast(n, zero, ref_elem(n->im, x)));
     y = emit1_with(n, OP_clip, y, attr_float(ATTR_min, low), attr_float(ATTR_max, low + steps - 1));
     return emit_cast(n, y, elem);
+}
+
+static ref saturated(struct node *n, ref x, ref zero, enum elem elem) {
+    return saturated_bits(n, x, zero, elem, (int)elem_bytes(elem) * 8);
 }
 
 /* A list of one number counts as the number. */
@@ -163,16 +167,21 @@ enum status import_quantize_linear(struct node *n) {
     int64_t type = node_int(n, "output_dtype", 0);
     (void)node_int(n, "saturate", 1); /* of float8 only */
     (void)node_int(n, "precision", 0);
+    bool is_nibble = !ref_none(zero) && item_get(n->im, zero)->is_nibble;
     TRY(quant_axis(n, x, &scale, &zero, &axis));
     enum elem elem = !ref_none(zero) ? ref_elem(n->im, zero) : type ? onnx_elem((int32_t)type) : ELEM_u8;
-    if (!is_quantized(elem)) return unsupported(n, "QuantizeLinear to another type than u8, i8, u16, i16");
+    enum elem nibble = type == (int32_t)type ? onnx_nibble_elem((int32_t)type) : ELEM_NONE;
+    if (is_nibble) nibble = elem;
+    if (nibble) elem = nibble;
+    if (!is_quantized(elem)) return unsupported(n, "QuantizeLinear to floats of 8 bits, or to no integers");
     struct quant q;
-    if (item_get(n->im, x)->kind == ITEM_VALUE && ref_elem(n->im, x) == ELEM_f32 &&
+    if (!nibble && item_get(n->im, x)->kind == ITEM_VALUE && ref_elem(n->im, x) == ELEM_f32 &&
         activation_quant(n, scale, zero, elem, &q))
         return node_result(n, quantized(n, x, q, elem));
     enum elem wide = quotient_elem(ref_elem(n->im, scale));
     ref y = emit2(n, OP_div, emit_cast(n, x, wide), emit_cast(n, along(n, scale, axis, rank), wide));
-    return node_result(n, ref_none(y) ? y : saturated(n, y, along(n, zero, axis, rank), elem));
+    int bits = nibble ? 4 : (int)elem_bytes(elem) * 8;
+    return node_result(n, ref_none(y) ? y : saturated_bits(n, y, along(n, zero, axis, rank), elem, bits));
 }
 
 enum status import_dequantize_linear(struct node *n) {

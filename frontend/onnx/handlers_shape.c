@@ -26,7 +26,9 @@ enum status import_constant(struct node *n) {
         struct tensor t;
         if (!a->t) return node_error(n, "attribute 'value' is not a tensor");
         TRY(onnx_tensor_read(n->im->model, a->t, n->label, n->im->diag, &t));
-        return node_result(n, ref_of_tensor(n->im, t));
+        ref r = ref_of_tensor(n->im, t);
+        item_get(n->im, r)->is_nibble = onnx_nibble_elem(a->t->data_type) != ELEM_NONE;
+        return node_result(n, r);
     }
     if ((a = node_attr(n, "value_float"))) return constant_numbers(n, a, ELEM_f32, 1, false);
     if ((a = node_attr(n, "value_int"))) return constant_numbers(n, a, ELEM_i64, 1, false);

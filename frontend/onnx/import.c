@@ -151,6 +151,8 @@ static enum status add_output(struct importer *im, const char *name) {
         return diag_error(im->diag, im->model->loc,
                           "output '%s' depends on a dimension without a size; fix it by --shape or --dim",
                           name);
+    if (item->is_nibble)
+        return diag_error(im->diag, im->model->loc, "output '%s' is of 4 bits, which is not supported", name);
     if (value_none(item->value)) {
         weight_id weight = module_add_weight(im->m, name, item->tensor, im->model->loc);
         item->tensor.owned = false;

@@ -28,6 +28,7 @@ struct item {
     value_id integers; /* ITEM_VALUE: the quantized value that `value` decodes (dequantize), or whose integers
                           it has (cast); 0: none */
     bool is_decoded;
+    bool is_nibble; /* ITEM_CONSTANT: bytes that the file has as 4 bits */
 };
 
 /* Index into importer.items; 0: an optional input that is left out, or, from emit, a failure that has been

@@ -251,9 +251,10 @@ static enum status add_input(struct importer *im, const struct sizes *sizes,
     return STATUS_OK;
 }
 
-static void add_constant(struct importer *im, const char *name, struct tensor tensor) {
+static void add_constant(struct importer *im, const char *name, struct tensor tensor, bool is_nibble) {
     ref r = ref_of_tensor(im, tensor);
     item_get(im, r)->name = name;
+    item_get(im, r)->is_nibble = is_nibble;
     *map_put_str(&im->names, name, NULL) = r.i;
 }
 
@@ -272,7 +273,7 @@ static enum status add_initializer(struct importer *im, const char *name, const 
         status = onnx_tensor_read(im->model, dense, what.text, im->diag, &tensor);
     str_free(&what);
     TRY(status);
-    add_constant(im, name, tensor);
+    add_constant(im, name, tensor, dense && onnx_nibble_elem(dense->data_type));
     return STATUS_OK;
 }
 

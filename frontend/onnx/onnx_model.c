@@ -184,6 +184,12 @@ enum elem onnx_elem(int32_t data_type) {
     return data_type > 0 && (size_t)data_type < COUNT_OF(elem_of_type) ? elem_of_type[data_type] : ELEM_NONE;
 }
 
+/* Of later versions of the format than protobuf-c's structures. */
+enum elem onnx_nibble_elem(int32_t data_type) {
+    enum { UINT4 = 21, INT4 = 22 };
+    return data_type == UINT4 ? ELEM_u8 : data_type == INT4 ? ELEM_i8 : ELEM_NONE;
+}
+
 const char *onnx_elem_text(int32_t data_type, char out[16]) {
     if (onnx_elem(data_type)) return elem_name(onnx_elem(data_type));
     if (data_type == ONNX__TENSOR_PROTO__DATA_TYPE__STRING) return "string";
@@ -223,7 +229,8 @@ static struct list list_of(const Onnx__TensorProto *p, enum elem elem) {
 static enum status read_shape(const struct onnx_model *model, const Onnx__TensorProto *proto,
                               const char *what, struct diag *diag, struct tensor *out) {
     char text[16];
-    *out = (struct tensor){.elem = onnx_elem(proto->data_type)};
+    enum elem nibble = onnx_nibble_elem(proto->data_type);
+    *out = (struct tensor){.elem = nibble ? nibble : onnx_elem(proto->data_type)};
     if (!out->elem)
         return diag_error(diag, model->loc, "%s has the unsupported element type %s", what,
                           onnx_elem_text(proto->data_type, text));
@@ -267,9 +274,32 @@ static void from_bytes(const unsigned char *bytes, struct tensor *out) {
     }
 }
 
+/* Two numbers a byte, the first one in its low half; of an odd count the last half is left over. */
+static enum status from_nibbles(struct onnx_model *model, const Onnx__TensorProto *proto, const char *what,
+                                struct diag *diag, struct tensor *out) {
+    size_t count = tensor_bytes(out), need = count / 2 + count % 2;
+    const unsigned char *bytes = proto->raw_data.data;
+    bool is_raw = proto->has_raw_data && (proto->raw_data.len || !need);
+    if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+        TRY(outside_bytes(model, proto, what, need, diag, &bytes));
+    else if (is_raw ? proto->raw_data.len != need : proto->n_int32_data != need)
+        return diag_error(diag, model->loc, "%s has %zu bytes of values, its type and shape need %zu", what,
+                          is_raw ? proto->raw_data.len : proto->n_int32_data, need);
+    else if (!is_raw)
+        bytes = NULL;
+    *out = tensor_new(out->elem, out->rank, out->dim);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t pair = bytes ? bytes[i / 2] : (uint32_t)proto->int32_data[i / 2];
+        uint32_t half = pair >> (i % 2 * 4) & 15;
+        ((uint8_t *)out->data)[i] = (uint8_t)(out->elem == ELEM_i8 && half > 7 ? half | 0xf0 : half);
+    }
+    return STATUS_OK;
+}
+
 enum status onnx_tensor_read(struct onnx_model *model, const Onnx__TensorProto *proto, const char *what,
                              struct diag *diag, struct tensor *out) {
     TRY(read_shape(model, proto, what, diag, out));
+    if (onnx_nibble_elem(proto->data_type)) return from_nibbles(model, proto, what, diag, out);
     size_t need = tensor_bytes(out);
     if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
         const unsigned char *bytes = NULL;

@@ -32,6 +32,8 @@ MUST_USE enum status onnx_tensor_read(struct onnx_model *model, const Onnx__Tens
 /* Element type of TensorProto.DataType; ELEM_NONE for what adze has no type for (text, complex, float8, 4
  * bits). */
 enum elem onnx_elem(int32_t data_type);
+/* Integers of 4 bits: constants of them are read as i8 or u8, which this gives; ELEM_NONE for others. */
+enum elem onnx_nibble_elem(int32_t data_type);
 const char *onnx_elem_text(int32_t data_type, char out[16]); /* for diagnostics: "string", "data type 99" */
 
 /* The same of a SparseTensorProto, with its zeros. */
