@@ -145,6 +145,26 @@ uint32_t decision_list(const struct module *m, value_id subject, struct arena *a
     return count;
 }
 
+static bool is_decision(const char *key) {
+    return !strncmp(key, of_weight, sizeof of_weight - 1) || !strncmp(key, of_value, sizeof of_value - 1);
+}
+
+bool decision_made_by(const struct module *m, const char *pass) {
+    struct arena arena = {0};
+    size_t length = strlen(pass);
+    bool found = false;
+    for (uint32_t i = 0; i < m->metadata.count && !found; i++) {
+        if (!is_decision(m->metadata.at[i].key)) continue;
+        for (const char *at = m->metadata.at[i].value; *at && !found;) {
+            struct decision d;
+            if (!read_entry(&arena, take_piece(&arena, &at, ';'), &d)) continue;
+            found = !strncmp(d.pass, pass, length) && (!d.pass[length] || d.pass[length] == '(');
+        }
+    }
+    arena_free(&arena);
+    return found;
+}
+
 /* -- following the module -- */
 static void drop(struct module *m, uint32_t i) {
     m->metadata.count--;
@@ -167,10 +187,6 @@ static bool is_there(const struct module *m, const uint32_t *uses, const char *k
         if (lives && !strcmp(v->name, name)) return true;
     }
     return false;
-}
-
-static bool is_decision(const char *key) {
-    return !strncmp(key, of_weight, sizeof of_weight - 1) || !strncmp(key, of_value, sizeof of_value - 1);
 }
 
 void decision_sweep(struct module *m) {

@@ -44,6 +44,9 @@ void decision_record(struct module *m, value_id subject, const struct decision *
 uint32_t decision_list(const struct module *m, value_id subject, struct arena *arena,
                        const struct decision **out);
 
+/* Whether there is a decision of the pass, by the name it has without options, about anything. */
+bool decision_made_by(const struct module *m, const char *pass);
+
 /* Decisions about `from` are about `to`, too, from now on. For passes that put a new weight in the place of
  * an old one, which is swept away when nobody uses it. */
 void decision_copy(struct module *m, value_id from, value_id to);

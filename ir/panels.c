@@ -2,14 +2,6 @@
 
 #include "ir/encoding.h"
 
-static uint32_t divisor_of_both(uint32_t a, uint32_t b) {
-    while (b) {
-        uint32_t rest = a % b;
-        a = b, b = rest;
-    }
-    return a;
-}
-
 const char *panel_coding_name(enum panel_coding coding) {
     static const char *const names[] = {
 #define PANEL_CODING(name, doc) #name,
@@ -92,7 +84,7 @@ static const char *place_groups(const struct module *m, struct type type, struct
         p->n = s.a;
         together = p->m = s.b;
     } else if (p->index_bytes && s.kind == SPARSE_BLOCK) {
-        p->q = divisor_of_both(s.a, p->nr);
+        p->q = (uint32_t)common_divisor(s.a, p->nr);
         together = p->p = s.b;
         if (p->p * p->q > 4096) return "blocks are too large";
     }

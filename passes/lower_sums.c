@@ -143,10 +143,6 @@ static bool slices_are_exact(const struct bounds *b, int64_t size, int64_t step)
     return true;
 }
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-    return b ? common_divisor(b, a % b) : a;
-}
-
 /* The largest such size of few; 0: none, the sum is done in f64. Groups of columns that a sparse format
  * stores together are not divided. */
 static int64_t exact_slices(const struct lowering *l) {

@@ -20,6 +20,8 @@ import warnings
 import numpy as np
 import onnx
 
+from tools.pages import finish
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "onnx.md"
 TABLE = ROOT / "frontend" / "onnx" / "onnx_ops.def"
@@ -185,15 +187,8 @@ def main():
 
     imported = imported_ops()
     debian, made = run_tests(arguments.tests, DEBIAN), run_tests(arguments.tests, make_tests())
-    text = PAGE.read_text()
-    new = updated(text, page_part(debian, made, imported))
-    faults = list(faults_of(debian + made, imported))
-    if arguments.check and new != text:
-        faults.append(f"{PAGE.name} is out of date: run python -m tools.onnx_coverage")
-    if not arguments.check:
-        PAGE.write_text(new)
-    print("\n".join(faults), file=sys.stderr, end="\n" if faults else "")
-    return 1 if faults else 0
+    new = updated(PAGE.read_text(), page_part(debian, made, imported))
+    return finish(PAGE, new, faults_of(debian + made, imported), arguments.check, "python -m tools.onnx_coverage")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include "frontend/tensorfile/safetensors.h"
 #include "ir/base/file.h"
 #include "ir/base/map.h"
+#include "ir/decision.h"
 #include "ir/encoding.h"
 #include "ir/print.h"
 #include "ir/verify.h"
@@ -395,18 +396,11 @@ static uint64_t hash_decisions(const struct module *m) {
 }
 
 /* A pass that decides says its name; others carry decisions over to new weights. */
-static bool decided_by(const char *pass, const struct module *m) {
-    for (uint32_t i = 0; i < m->metadata.count; i++)
-        if (!strncmp(m->metadata.at[i].key, "decision.", 9) && strstr(m->metadata.at[i].value, pass))
-            return true;
-    return false;
-}
-
 static void follow_decisions(struct printing *p, const char *pass, const struct module *m) {
     uint64_t decided = hash_decisions(m);
     bool same = decided == p->decided;
     p->decided = decided;
-    if (!p->meant || same || !decided_by(pass, m)) return;
+    if (!p->meant || same || !decision_made_by(m, pass)) return;
     module_free(*p->meant);
     *p->meant = module_clone(m);
 }

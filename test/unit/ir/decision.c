@@ -38,6 +38,8 @@ int main(void) {
     decision_record(m, b, &(struct decision){.pass = "sparsify"});
     decision_record(m, y, &(struct decision){.pass = "quantize"});
     CHECK(m->metadata.count == 3);
+    CHECK(decision_made_by(m, "prune") && decision_made_by(m, "sparsify") && decision_made_by(m, "quantize"));
+    CHECK(!decision_made_by(m, "spars") && !decision_made_by(m, "obs") && !decision_made_by(m, "c"));
     CHECK_TEXT(m->metadata.at[0].key, "decision.weight.a");
     CHECK_TEXT(m->metadata.at[0].value,
                "prune(except = \"a,b;(\"), shape = 8x4; sparsify, method = obs, kept = 3 of 4 weights, "
