@@ -64,18 +64,19 @@ static int64_t pixel_of(const struct blocks *b, int64_t tap, int64_t block) {
     return pixel;
 }
 
-/* [n, c * taps, blocks] as rows [taps * blocks, n * c], which are added to rows of pixels. */
+/* [n, c * taps, blocks] as rows [taps * blocks, n * c], which are added to rows of pixels; bools are or-ed.
+ */
 enum status import_col2im(struct node *n) {
     struct types *types = &n->im->m->types;
-    ref x = node_in(n, 0);
+    ref x = node_in_wide(n, 0);
+    bool is_bool = ref_elem(n->im, x) == ELEM_bool;
     struct blocks b;
     int64_t width, count;
     TRY(read_blocks(n, &b));
     if (ref_rank(n->im, x) != 3 || !dim_is_const(types, ref_dim(n->im, x, 1), &width) ||
         !dim_is_const(types, ref_dim(n->im, x, 2), &count) || width % b.taps || count != b.count)
         return node_error(n, "input 0 is not [n, c * %" PRId64 ", %" PRId64 "]", b.taps, b.count);
-    if (!elem_in(ref_elem(n->im, x), ELEMS_NUMERIC))
-        return unsupported(n, "Col2Im of %s", elem_name(ref_elem(n->im, x)));
+    if (is_bool) x = emit_cast(n, x, ELEM_u8);
     struct tensor at = tensor_new(ELEM_i64, 1, (const int64_t[]){b.taps * b.count});
     for (int64_t i = 0; i < b.taps * b.count; i++)
         tensor_set_i64(&at, i, pixel_of(&b, i / b.count, i % b.count));
@@ -90,14 +91,15 @@ enum status import_col2im(struct node *n) {
     rows = emit1_with(n, OP_reshape, rows, node_attr_dims(n, ATTR_shape, lines, 2));
     ref y = emit_op(n, OP_scatter,
                     (const ref[]){zeros(n, ref_elem(n->im, x), room, 2), ref_of_tensor(n->im, at), rows}, 3,
-                    EMIT_ATTRS(attr_keyword(ATTR_reduction, KEYWORD_add)));
+                    EMIT_ATTRS(attr_keyword(ATTR_reduction, is_bool ? KEYWORD_max : KEYWORD_add)));
     y = emit1_with(n, OP_slice, y, node_attr_ints(n, ATTR_starts, (const int64_t[]){0}, 1),
                    node_attr_ints(n, ATTR_ends, &b.pixels, 1),
                    node_attr_ints(n, ATTR_axes, (const int64_t[]){0}, 1));
     y = emit1_with(n, OP_transpose, y, node_attr_ints(n, ATTR_perm, (const int64_t[]){1, 0}, 2));
     dim_id dims[2 + MOST_AXES] = {batch, channels};
     for (uint32_t i = 0; i < b.axes; i++) dims[2 + i] = dim_const(types, b.image[i]);
-    return node_result(n, emit1_with(n, OP_reshape, y, node_attr_dims(n, ATTR_shape, dims, 2 + b.axes)));
+    y = emit1_with(n, OP_reshape, y, node_attr_dims(n, ATTR_shape, dims, 2 + b.axes));
+    return node_result_narrow(n, y);
 }
 
 /* -- MaxUnpool -- */
