@@ -97,6 +97,24 @@ enum status import_layernorm(struct node *n) {
     return node_result_narrow(n, ref_none(bias) ? y : emit2(n, OP_add, y, bias));
 }
 
+/* x / sqrt(mean of squares + epsilon) over the dimensions from axis on, times a scale whose type the result
+ * has. */
+enum status import_rms_norm(struct node *n) {
+    ref x = node_in_wide(n, 0), scale = node_in_wide(n, 1);
+    uint32_t axis, rank = ref_rank(n->im, x);
+    double epsilon = node_float(n, "epsilon", 1e-5);
+    int64_t axes[MAX_RANK];
+    enum elem stash;
+    TRY(read_stash(n, &stash));
+    TRY(node_axis(n, node_int(n, "axis", -1), rank, &axis));
+    for (uint32_t i = axis; i < rank; i++) axes[i - axis] = i;
+    ref mean = emit1_with(n, OP_reduce_mean, emit2(n, OP_mul, x, x),
+                          node_attr_ints(n, ATTR_axes, axes, rank - axis), attr_bool(ATTR_keep, true));
+    ref size = emit1(n, OP_sqrt, emit2(n, OP_add, mean, ref_f64(n->im, ref_elem(n->im, x), epsilon)));
+    ref y = emit_cast(n, emit2(n, OP_div, x, size), ref_elem(n->im, scale));
+    return node_result_as(n, emit2(n, OP_mul, y, scale), ref_elem(n->im, node_in(n, 1)));
+}
+
 /* (x - mean) / sqrt(variance + epsilon) over the dimensions from axis on. */
 static ref standardized(struct node *n, ref x, uint32_t axis, double epsilon) {
     return emit1_with(n, OP_layernorm, x, attr_int(ATTR_axis, axis), attr_float(ATTR_epsilon, epsilon));

@@ -295,6 +295,14 @@ enum status import_prelu(struct node *n) {
     return node_result(n, y);
 }
 
+enum status import_swish(struct node *n) {
+    double alpha = node_float(n, "alpha", 1);
+    ref x = node_in_wide(n, 0);
+    if (alpha == 1) return node_result_narrow(n, emit1(n, OP_silu, x));
+    ref bent = emit1(n, OP_sigmoid, emit2(n, OP_mul, x, number(n, x, alpha)));
+    return node_result_narrow(n, emit2(n, OP_mul, x, bent));
+}
+
 enum status import_where(struct node *n) {
     return node_result(n, emit3(n, OP_where, node_in(n, 0), node_in(n, 1), node_in(n, 2)));
 }
