@@ -1,5 +1,6 @@
 # RUN: %python %s
-# The tests types-*.py have nodes for every op that is imported: an op that is new to the table needs a function there.
+# The tests types-*.py have nodes for every op that is imported and in opsets 7 to 22: an op that is new to the table needs a
+# function there.
 import importlib.util
 import pathlib
 
@@ -13,6 +14,6 @@ for path in pathlib.Path(__file__).parent.glob("types-*.py"):
     both = swept & set(module.table)
     assert not both, f"{path.name} sweeps what another test does: {', '.join(sorted(both))}"
     swept |= set(module.table)
-missing = onnx_types.imported() - swept
+missing = {op for op in onnx_types.imported() - swept if any(onnx_types.versions(op))}
 assert not missing, f"no function in types-*.py for {', '.join(sorted(missing))}"
 assert swept <= onnx_types.imported(), f"not imported: {', '.join(sorted(swept - onnx_types.imported()))}"
