@@ -3,6 +3,28 @@
 #include <math.h>
 #include <string.h>
 
+uint32_t *layers_count_readers(const struct module *m) {
+    const struct region *root = region_get(m, m->root);
+    uint32_t *readers = xcalloc(m->values.count, sizeof *readers);
+    bool *transposed = xcalloc(m->values.count, sizeof *transposed);
+    for (uint32_t i = 0; i < root->ops.count; i++) {
+        struct columns c;
+        if (!columns_of(m, op_get(m, root->ops.at[i]), &c)) continue;
+        if (!readers[c.weight.i]) transposed[c.weight.i] = c.transposed;
+        readers[c.weight.i] += transposed[c.weight.i] == c.transposed;
+    }
+    free(transposed);
+    return readers;
+}
+
+static void make_linear(struct module *m, value_id weight) {
+    const struct region *root = region_get(m, m->root);
+    for (uint32_t i = 0; i < root->ops.count; i++) {
+        struct op *op = op_get(m, root->ops.at[i]);
+        if (op->kind == OP_matmul && value_same(op->operand[1], weight)) op->kind = OP_linear;
+    }
+}
+
 void layer_transpose(struct module *m, op_id op, struct columns *c) {
     struct value *v = value_get(m, c->weight);
     struct weight *w = weight_get(m, v->weight);
@@ -17,7 +39,7 @@ void layer_transpose(struct module *m, op_id op, struct columns *c) {
     w->tensor = t;
     w->made_by = NULL;
     v->type.shape = dims_from_ints(&m->types, dim, 2);
-    op_get(m, op)->kind = OP_linear;
+    make_linear(m, c->weight);
     check(columns_of(m, op_get(m, op), c));
 }
 

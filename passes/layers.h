@@ -4,7 +4,12 @@
 
 #include "ir/columns.h"
 
-/* Reads x · W as linear(x, Wᵀ): then a row of the weight is what one output is made of. Updates *c. */
+/* By value: how many layers have it as their weight, all of them in the same orientation. Freed by the
+ * caller. */
+uint32_t *layers_count_readers(const struct module *m);
+
+/* Reads x · W as linear(x, Wᵀ), in every product by W: then a row of the weight is what one output is made
+ * of. Updates *c. */
 void layer_transpose(struct module *m, op_id op, struct columns *c);
 
 /* Products by one matrix that is written as a stack of one, [1, in, out], are products by [in, out]. */

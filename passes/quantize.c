@@ -96,9 +96,21 @@ static void tell_left(const struct quantize *q, const struct op *op) {
                     op_info(op->kind)->name);
 }
 
+static void add_layer(struct quantize *q, struct quantize_layer l) {
+    l.first = q->layers.count;
+    for (uint32_t i = 0; i < q->layers.count; i++)
+        if (q->layers.at[i].first == i && value_same(q->layers.at[i].c.weight, l.c.weight)) l.first = i;
+    *vec_push(&q->layers) = l;
+    q->layers.at[l.first].family++;
+}
+
+static bool stores(const struct quantize *q, uint32_t layer) {
+    return q->layers.at[layer].first == layer;
+}
+
 static enum status find_layers(struct quantize *q) {
     struct selection selection = select_make(pass_text(q->options, "only"), pass_text(q->options, "except"));
-    uint32_t *uses = module_count_uses(q->m);
+    uint32_t *uses = module_count_uses(q->m), *readers = layers_count_readers(q->m);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < region_get(q->m, q->m->root)->ops.count && status == STATUS_OK; i++) {
         struct quantize_layer l = {.op = region_get(q->m, q->m->root)->ops.at[i]};
@@ -116,7 +128,8 @@ static enum status find_layers(struct quantize *q) {
         if (!is_layer && status == STATUS_OK) add_table(q, table, uses);
         if (!is_layer || status != STATUS_OK) continue;
         const struct value *v = value_get(q->m, l.c.weight);
-        const char *why = uses[l.c.weight.i] != 1              ? "its weight is used by several ops"
+        const char *why = uses[l.c.weight.i] != readers[l.c.weight.i]
+                              ? "ops that are no such layers use it, too"
                           : v->type.elem != ELEM_f32           ? "its weight is not f32"
                           : v->type.layout.i                   ? "its weight is laid out for a kernel"
                           : !l.c.depth || !l.c.rows            ? "its weight is empty"
@@ -129,10 +142,11 @@ static enum status find_layers(struct quantize *q) {
             continue;
         }
         if (l.c.transposed && !l.c.scattered) layer_transpose(q->m, l.op, &l.c);
-        *vec_push(&q->layers) = l;
+        add_layer(q, l);
     }
     if (status == STATUS_OK) status = select_check(&selection, "quantize", q->m->loc, q->diag);
     free(uses);
+    free(readers);
     select_free(&selection);
     return status;
 }
@@ -246,16 +260,16 @@ static enum status visit_op(void *ctx, struct replay *r, op_id op) {
         struct quantize_layer *l = &q->layers.at[i];
         if (l->op.i != op.i) continue;
         weight_id id = value_get(q->m, l->c.weight)->weight;
-        struct tensor fresh;
-        const struct tensor *old = &weight_get(q->m, id)->tensor;
-        if (l->c.scattered)
+        struct tensor fresh = weight_get(q->m, id)->tensor; /* of a family: as the first has left it */
+        if (stores(q, i) && (l->c.scattered || l->family > 1))
             quantize_weight(q, l, NULL, &fresh);
-        else
+        else if (stores(q, i))
             TRY(solve_weight(q, r, l, &fresh));
         l->ranges = (struct value_ranges){0};
         if (q->activations && !l->c.scattered) l->ranges = quantize_ranges(r, l->c.input, q->range);
-        for (int64_t g = 0; g < l->c.groups; g++) measure_group(r, l, g, old, &fresh);
+        for (int64_t g = 0; g < l->c.groups; g++) measure_group(r, l, g, replay_original(r, id), &fresh);
         l->measured = true;
+        if (!stores(q, i)) continue;
         replay_set_weight(r, id, fresh);
         correct_bias(q, r, l);
     }
@@ -272,6 +286,7 @@ static enum status with_data(struct quantize *q) {
 static void without_data(struct quantize *q) {
     for (uint32_t i = 0; i < q->layers.count; i++) {
         struct tensor fresh;
+        if (!stores(q, i)) continue;
         quantize_weight(q, &q->layers.at[i], NULL, &fresh);
         tensor_free(&fresh);
     }
@@ -336,6 +351,7 @@ static void choose_integer(struct quantize *q) {
 static void store_layers(struct quantize *q) {
     for (uint32_t i = 0; i < q->layers.count; i++) {
         struct quantize_layer *l = &q->layers.at[i];
+        if (!stores(q, i)) continue;
         double error = l->integer ? least_error(l) : l->weight_error;
         store_integers(q->m, l->c.weight, l->codes, &l->scale, l->c.scattered, q->group);
         l->codes = (struct tensor){0};
@@ -353,6 +369,7 @@ static void store_layers(struct quantize *q) {
 static enum status narrow_all(struct quantize *q) {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < q->layers.count; i++) {
+        if (!stores(q, i)) continue;
         store_narrow(q, q->layers.at[i].c.weight);
         decide(q, q->layers.at[i].c.weight, NULL, 0);
     }

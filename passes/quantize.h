@@ -27,6 +27,8 @@ struct scale_zero {
 struct quantize_layer {
     op_id op;
     struct columns c;
+    uint32_t first,
+        family; /* of those with the same weight: the first, which stores it; and how many there are */
     bool measured, integer; /* integer: its input is to be quantized, too */
     struct value_ranges ranges;
     double error[RANGE_CANDIDATES], energy; /* of the outputs, for each range of the input */

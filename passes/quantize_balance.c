@@ -95,7 +95,7 @@ static bool layers_alone(const struct balance *b, value_id v) {
     uint32_t readers = 0;
     for (uint32_t i = 0; i < b->q->layers.count; i++) {
         const struct quantize_layer *l = &b->q->layers.at[i];
-        readers += value_same(l->c.input, v);
+        readers += value_same(l->c.input, v) && b->uses[l->c.weight.i] == 1;
     }
     return readers == b->uses[v.i];
 }

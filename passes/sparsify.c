@@ -23,8 +23,8 @@ enum status sparsify_replay(struct sparsify *s, uint32_t most, const struct repl
 /* -- the layers -- */
 /* Why the op is no layer of the pass; NULL: it is one. */
 static const char *not_a_layer(const struct sparsify *s, const struct columns *c, const uint32_t *uses,
-                               bool named) {
-    if (uses[c->weight.i] != 1) return "its weight is used by several ops";
+                               const uint32_t *readers, bool named) {
+    if (uses[c->weight.i] != readers[c->weight.i]) return "ops that are no such layers use its weight, too";
     bool depthwise = c->groups > 1 && (c->scattered ? c->depth : c->rows) == 1;
     if (depthwise && !named)
         return "depthwise convolutions have few weights and lose much; name it in `only` if it must";
@@ -33,10 +33,16 @@ static const char *not_a_layer(const struct sparsify *s, const struct columns *c
     return NULL;
 }
 
+static bool has_layer(const struct sparsify *s, value_id weight) {
+    for (uint32_t i = 0; i < s->layers.count; i++)
+        if (value_same(s->layers.at[i].c.weight, weight)) return true;
+    return false;
+}
+
 static enum status find_layers(struct sparsify *s) {
     const struct region *root = region_get(s->m, s->m->root);
     struct selection selection = select_make(pass_text(s->options, "only"), pass_text(s->options, "except"));
-    uint32_t *uses = module_count_uses(s->m);
+    uint32_t *uses = module_count_uses(s->m), *readers = layers_count_readers(s->m);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < root->ops.count && status == STATUS_OK; i++) {
         struct sparsify_layer l = {.op = root->ops.at[i]};
@@ -45,7 +51,8 @@ static enum status find_layers(struct sparsify *s) {
         if (!columns_of(s->m, op, &l.c)) continue;
         const struct value *weight = value_get(s->m, l.c.weight);
         if (!select_has(&selection, s->m, op->result[0], weight->weight, &named)) continue;
-        const char *why = not_a_layer(s, &l.c, uses, named);
+        if (has_layer(s, l.c.weight)) continue;
+        const char *why = not_a_layer(s, &l.c, uses, readers, named);
         if (why) {
             diag_remark(s->diag, REMARK_MISSED, "sparsify", weight->name, "left as it is: %s", why);
             continue;
@@ -53,6 +60,7 @@ static enum status find_layers(struct sparsify *s) {
         status = layer_check_finite(s->m, weight->weight, s->diag);
         const struct value *bias = value_get(s->m, l.c.bias);
         l.bias_is_own = l.c.bias.i && bias->kind == VALUE_PARAMETER && uses[l.c.bias.i] == 1;
+        l.shared = readers[l.c.weight.i] > 1;
         if (l.c.transposed && !l.c.scattered && status == STATUS_OK) layer_transpose(s->m, l.op, &l.c);
         *vec_push(&s->layers) = l;
     }
@@ -61,6 +69,7 @@ static enum status find_layers(struct sparsify *s) {
         diag_remark(s->diag, REMARK_MISSED, "sparsify", s->m->name,
                     "there is no layer with weights of its own");
     free(uses);
+    free(readers);
     select_free(&selection);
     return status;
 }
@@ -160,7 +169,7 @@ static void solve_group(const struct sparsify *s, const struct sparsify_layer *l
     p.refit_damp = s->damp * (doubt < 0.01 ? 0.01 : doubt > 1 ? 1 : doubt);
     p.kept = xcalloc((size_t)count, sizeof *p.kept);
     if (gram && gram->cross && gram->columns >= 2 * n) aim_at_reference(&p, gram->cross + group * n * n);
-    if (s->method == METHOD_OBS)
+    if (s->method == METHOD_OBS && gram)
         obs_solve(&p);
     else
         by_score(s, &p);
@@ -193,6 +202,7 @@ static struct sparse format_for(const struct sparsify *s, const struct tensor *t
 /* The parameter's type says how it is stored from now on. */
 static void finish_layer(struct sparsify *s, const struct sparsify_layer *l, const struct outcome *o) {
     static const char *const methods[] = {"magnitude", "wanda", "obs"};
+    const char *method = methods[l->shared ? METHOD_MAGNITUDE : s->method];
     struct value *v = value_get(s->m, l->c.weight);
     const struct tensor *t = &weight_get(s->m, v->weight)->tensor;
     struct sparse format = format_for(s, t);
@@ -200,7 +210,7 @@ static void finish_layer(struct sparsify *s, const struct sparsify_layer *l, con
     struct str text = {0};
     str_printf(&text, "%.1f%% of %lld weights are zero (%s), %s %llu of %zu bytes",
                100 * (double)o->zeros / (double)max_i64(tensor_count(t), 1), (long long)tensor_count(t),
-               methods[s->method], sparse_name(format.kind), (unsigned long long)encoding_bytes(format, t),
+               method, sparse_name(format.kind), (unsigned long long)encoding_bytes(format, t),
                tensor_bytes(t));
     if (o->energy > 0)
         str_printf(&text, ", relative output error %.3g", (o->error > 0 ? o->error : 0) / o->energy);
@@ -208,7 +218,7 @@ static void finish_layer(struct sparsify *s, const struct sparsify_layer *l, con
     str_free(&text);
     int64_t total = tensor_count(t);
     pass_decide(s->m, s->options, l->c.weight,
-                (struct decision){.method = methods[s->method],
+                (struct decision){.method = method,
                                   .kept = total - o->zeros,
                                   .total = total,
                                   .unit = "weights",
@@ -222,7 +232,7 @@ static bool changes_nothing(const struct sparsify *s, const struct sparsify_laye
 
 /* Whether the layer has a bias of its own that may change. */
 static bool has_free_bias(const struct sparsify *s, const struct sparsify_layer *l) {
-    return s->method == METHOD_OBS && l->bias_is_own;
+    return s->method == METHOD_OBS && l->bias_is_own && !l->shared;
 }
 
 static void divide_sums(double *sums, int64_t count, double by) {
@@ -259,13 +269,14 @@ static enum status visit_op(void *ctx, struct replay *r, op_id op) {
         const struct sparsify_layer *l = &s->layers.at[i];
         if (l->op.i != op.i || changes_nothing(s, l)) continue;
         weight_id id = value_get(s->m, l->c.weight)->weight;
-        struct gram gram;
+        struct gram gram = {.groups = l->c.groups};
         struct outcome o = {0};
-        TRY(measure(s, l, r, &gram));
+        if (!l->shared) TRY(measure(s, l, r, &gram));
         if (has_free_bias(s, l)) o.shift = xcalloc((size_t)(l->c.groups * l->c.rows), sizeof *o.shift);
         const struct tensor *old = &weight_get(s->m, id)->tensor;
         struct tensor fresh = tensor_new(old->elem, old->rank, old->dim);
-        for (int64_t g = 0; g < gram.groups; g++) solve_group(s, l, &gram, g, old, &fresh, &o);
+        for (int64_t g = 0; g < gram.groups; g++)
+            solve_group(s, l, gram.own ? &gram : NULL, g, old, &fresh, &o);
         gram_free(&gram);
         replay_set_weight(r, id, fresh);
         if (o.shift) set_bias(s, l, r, o.shift);

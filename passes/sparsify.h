@@ -15,6 +15,7 @@ struct sparsify_layer {
     op_id op;
     struct columns c;
     bool bias_is_own; /* there is one, and nothing else reads it */
+    bool shared;      /* further layers have the weight: one input says too little, it goes by magnitude */
     double ratio;
 };
 struct sparsify {
