@@ -29,8 +29,10 @@ ELEMENTS = {
     "float": np.float32, "double": np.float64,
 }  # fmt: skip
 ELEMENTS = {name: np.dtype(type) for name, type in ELEMENTS.items()}
-TENSOR = {type: getattr(onnx.TensorProto, name.upper()) for name, type in ELEMENTS.items()}
+NIBBLES = {"int4": np.dtype(ml_dtypes.int4), "uint4": np.dtype(ml_dtypes.uint4)}  # for the ops that are told below
+TENSOR = {type: getattr(onnx.TensorProto, name.upper()) for name, type in (ELEMENTS | NIBBLES).items()}
 FORMATS = {np.dtype(np.float16): (11, -14), BF16: (8, -126), np.dtype(np.float32): (24, -126), np.dtype(np.float64): (53, -1022)}
+OF_NIBBLES = ("DequantizeLinear",)
 MOST_COMBINATIONS = 400  # of one version; with more, each pair of types occurs, but not each triple
 
 
@@ -133,10 +135,11 @@ def versions(op):
 def combinations(schema):
     """{type variable: element type}, for all that the schema allows."""
     names, kinds = [], []
+    elements = ELEMENTS | NIBBLES if schema.name in OF_NIBBLES else ELEMENTS
     for constraint in schema.type_constraints:
         words = [match[1] for text in constraint.allowed_type_strs if (match := re.fullmatch(r"tensor\((\w+)\)", text))]
         names.append(constraint.type_param_str)
-        kinds.append(sorted((ELEMENTS[word] for word in words if word in ELEMENTS), key=lambda d: list(TENSOR).index(d)))
+        kinds.append(sorted((elements[word] for word in words if word in elements), key=lambda d: list(TENSOR).index(d)))
     if np.prod([len(kind) for kind in kinds]) <= MOST_COMBINATIONS or len(kinds) != 3:
         for chosen in itertools.product(*kinds):
             yield dict(zip(names, chosen))
@@ -193,6 +196,10 @@ class Case:
 
 def tensor(array, name):
     array = np.asarray(array)
+    if array.dtype in NIBBLES.values():
+        flat = [int(value) & 15 for value in array.ravel()]
+        pairs = bytes(low | high << 4 for low, high in itertools.zip_longest(flat[::2], flat[1::2], fillvalue=0))
+        return helper.make_tensor(name, TENSOR[array.dtype], array.shape, pairs, raw=True)
     return helper.make_tensor(name, TENSOR[array.dtype], array.shape, array.tobytes(), raw=True)
 
 

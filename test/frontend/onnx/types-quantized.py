@@ -60,9 +60,28 @@ def quantize(c):
         given_or_input(c, [x, half, None], quantized(x, half, np.asarray(to.type(0)), to), output_dtype=t.TENSOR[to])
 
 
+def dequantize_nibbles(c, kind, to):
+    """Integers of 4 bits, which constants alone have: one scale, scales by axis and by block."""
+    x = np.arange(15).reshape(3, 5).astype(np.int64) - (0 if kind.name == "uint4" else 8)
+
+    def add(scale, zero, spread, **attributes):
+        scale, zero = t.rounded(scale, to), np.asarray(zero)
+        want = t.rounded((x - spread(zero)).astype(np.longdouble) * t.exact(spread(scale)), to)
+        for form in (scale, [scale]):
+            c.node([[x.astype(kind)], form, [zero.astype(kind)]], want, any_zero=True, **attributes)
+
+    add(0.25, 3, lambda v: v)
+    add([0.5, 2, 4], [3, 0, 7], lambda v: v[:, None], axis=0)
+    add([[0.5, 2], [1, 4], [8, 2]], [[1, 2], [3, 4], [5, 6]], lambda v: np.repeat(v, 3, 1)[:, :5], axis=1, block_size=3)
+    c.node([[x.astype(kind)], t.rounded(0.25, to)], t.rounded(x / 4, to), any_zero=True)
+
+
 @case("DequantizeLinear")
 def dequantize(c):
     kind, to = c.types.get("T1", c.T), c.types.get("T2", F32)
+    if kind in t.NIBBLES.values():
+        dequantize_nibbles(c, kind, to)
+        return
     limits = np.iinfo(kind)
     x = t.in_type([0, 1, 2, 3, 100, limits.max, limits.max - 1, limits.min, limits.min + 1, limits.max // 2], kind)
     scale = t.rounded(0.25, to)[()]
