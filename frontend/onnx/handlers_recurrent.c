@@ -213,12 +213,12 @@ static enum status read_shapes(struct node *n, struct recurrent *r) {
     ref x = node_in(n, 0), recurrence = node_in(n, 2);
     if (ref_rank(n->im, x) != 3 || ref_rank(n->im, node_in(n, 1)) != 3 || ref_rank(n->im, recurrence) != 3)
         return node_error(n, "inputs 0, 1 and 2 must have rank 3");
-    if (!dim_is_const(types, ref_dim(n->im, x, r->batch_first), &r->steps) || r->steps < 1 ||
+    if (!dim_is_const(types, ref_dim(n->im, x, r->batch_first), &r->steps) || r->steps < 0 ||
         r->steps > MOST_STEPS)
         return unsupported(
             n,
-            "%s over a number of time steps that is not known (fix it by --shape or --dim), or not "
-            "from 1 to %d",
+            "%s over a number of time steps that is not known (fix it by --shape or --dim), or of "
+            "more than %d",
             n->proto->op_type, MOST_STEPS);
     if (!dim_is_const(types, ref_dim(n->im, recurrence, 2), &r->hidden) || r->hidden < 1)
         return node_error(n, "input 2 has no number of hidden units");
@@ -295,6 +295,13 @@ static ref stacked(struct node *n, const ref *pieces, uint32_t count, int64_t ax
     return emit_op(n, OP_concat, all, count, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
 }
 
+static ref no_steps(struct node *n, const struct recurrent *r) {
+    struct types *types = &n->im->m->types;
+    const dim_id dims[3] = {dim_const(types, 0), r->batch, dim_const(types, r->hidden)};
+    return emit1_with(n, OP_expand, ref_f64(n->im, ref_elem(n->im, node_in(n, 0)), 0),
+                      node_attr_dims(n, ATTR_shape, dims, 3));
+}
+
 /* The states after all steps, and those of each step, [steps, batch, hidden]. */
 static enum status run_direction(struct node *n, const struct recurrent *r, uint32_t i, struct state *s,
                                  ref *all) {
@@ -314,7 +321,8 @@ static enum status run_direction(struct node *n, const struct recurrent *r, uint
         if (ref_none(next.h)) return STATUS_FAILED;
         *s = next;
     }
-    *all = node_wants(n, 0) ? stacked(n, steps, (uint32_t)r->steps, 0) : s->h;
+    *all = s->h;
+    if (node_wants(n, 0)) *all = r->steps ? stacked(n, steps, (uint32_t)r->steps, 0) : no_steps(n, r);
     return ref_none(*all) ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -145,6 +145,7 @@ static ref hardmax(struct node *n, ref x, uint32_t axis) {
         (void)unsupported(n, "Hardmax along a dimension without a size, or of more than %d", LONGEST);
         return (ref){0};
     }
+    if (!size) return x; /* as empty */
     int64_t dims[MAX_RANK];
     uint32_t rank = ref_rank(n->im, x);
     for (uint32_t i = 0; i < rank; i++) dims[i] = i == axis ? size : 1;

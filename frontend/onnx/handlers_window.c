@@ -141,8 +141,11 @@ static enum status pad_for_last_window(struct node *n, ref x, struct window *w) 
         if (!dim_is_const(&n->im->m->types, ref_dim(n->im, x, 2 + i), &size))
             return unsupported(n, "LpPool in ceil mode over a dimension without a size");
         int64_t room = size + w->pad[i] + w->pad[w->spatial + i] - reach;
-        if (room < 0) return node_error(n, "its window does not fit into dimension %u", 2 + i);
-        int64_t last = ceil_div(room, w->stride[i]) * w->stride[i]; /* where the last window begins */
+        int64_t last =
+            room < 0 ? 0 : ceil_div(room, w->stride[i]) * w->stride[i]; /* where the last one begins */
+        if (room <= -w->stride[i] && room > -2 * w->stride[i])          /* rounded up, no window */
+            w->pad[w->spatial + i] -= w->stride[i] + room;
+        if (room <= -w->stride[i]) continue;
         if (last < size + w->pad[i]) w->pad[w->spatial + i] = max_i64(last + reach - size - w->pad[i], 0);
     }
     return STATUS_OK;

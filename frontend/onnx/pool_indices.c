@@ -63,7 +63,7 @@ static bool read_places(struct node *n, ref x, ref y, const struct window *w, st
         p->cells *= p->in[i], p->windows *= p->out[i], p->taps *= w->kernel[i];
         if (p->cells > LARGEST_TABLE || p->windows > LARGEST_TABLE || p->taps > LARGEST_TABLE) return false;
     }
-    return p->cells && p->windows && p->taps <= LARGEST_TABLE / p->windows;
+    return p->taps <= LARGEST_TABLE / max_i64(p->windows, 1);
 }
 
 ref emit_pool_indices(struct node *n, ref x, ref y, const struct window *w, bool columns) {
@@ -78,6 +78,10 @@ ref emit_pool_indices(struct node *n, ref x, ref y, const struct window *w, bool
                           LARGEST_TABLE);
         return (ref){0};
     }
+    for (uint32_t i = 0; i < w->spatial + 2; i++) dims[i] = ref_dim(im, y, i);
+    struct attr shape = node_attr_dims(n, ATTR_shape, dims, w->spatial + 2);
+    if (!batch || !channels || !p.windows || !p.cells)
+        return emit1_with(n, OP_expand, ref_of_tensor(im, tensor_scalar_i64(ELEM_i64, 0)), shape);
     flat[2] = dim_const(types, p.cells);
     struct tensor table = cell_table(&p), names = tensor_copy(&table);
     struct tensor first_tap = tensor_new(ELEM_i64, 1, &p.windows);
@@ -94,6 +98,5 @@ ref emit_pool_indices(struct node *n, ref x, ref y, const struct window *w, bool
     ref tap = emit2(n, OP_add, best, ref_of_tensor(im, first_tap));
     ref cell = emit2_with(n, OP_gather, ref_of_tensor(im, names), tap, attr_int(ATTR_axis, 0));
     ref place = emit2(n, OP_add, cell, ref_of_tensor(im, first_cell));
-    for (uint32_t i = 0; i < w->spatial + 2; i++) dims[i] = ref_dim(im, y, i);
-    return emit1_with(n, OP_reshape, place, node_attr_dims(n, ATTR_shape, dims, w->spatial + 2));
+    return emit1_with(n, OP_reshape, place, shape);
 }

@@ -47,7 +47,7 @@ enum status window_positions(const struct infer *infer, const struct window *w, 
     dim_id positions =
         dim_add(types, dim_floor_div(types, dividend, dim_const(types, w->stride)), dim_const(types, 1));
     if (!positions.i) return infer_error(infer, "the result's extent overflows");
-    if (dim_hi(types, positions) < 1) {
+    if (dim_hi(types, positions) < 0) { /* 0: less than a stride too short, which the formula makes empty */
         struct str found = {0};
         dim_print(types, in, &found);
         enum status status = infer_error(

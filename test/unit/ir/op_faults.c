@@ -65,7 +65,7 @@ static const struct fault faults[] = {
           INTS(output_pad, 1, -1)),
     FAULT(attention, "heads", (OPERAND(f32, 1, 3, 6), OPERAND(f32, 1, 3, 6), OPERAND(f32, 1, 3, 6)),
           INT(heads, 4)),
-    FAULT(maxpool1d, "window", (OPERAND(f32, 1, 2, 4)), INTS(window, 9)),
+    FAULT(maxpool1d, "window", (OPERAND(f32, 1, 2, 4)), INTS(window, 9), INTS(stride, 1)),
     FAULT(maxpool2d, "rank", (OPERAND(f32, 2, 4, 4)), INTS(window, 2, 2)),
     FAULT(avgpool1d, "padding", (OPERAND(f32, 1, 2, 4)), INTS(window, 2), INTS(pad, 2, 0)),
     FAULT(avgpool2d, "stride", (OPERAND(f32, 1, 2, 4, 4)), INTS(window, 2, 2), INTS(stride, -1, 1)),

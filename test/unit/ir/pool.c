@@ -148,7 +148,10 @@ static void refused(void) {
     CHECK_TEXT(op_infer_text(OP_maxpool2d, &x, 1, (struct attr[]){INTS(window, 2, 2)}, 1),
                "f32[n, 3, 4, w / 2]");
     CHECK_TEXT(op_infer_text(OP_maxpool2d, &x, 1, (struct attr[]){INTS(window, 9, 2)}, 1),
-               "maxpool2d: a window of extent 9 does not fit into an extent of 8 (padding 0 + 0)");
+               "f32[n, 3, 0, w / 2]"); /* less than its stride too long */
+    CHECK_TEXT(
+        op_infer_text(OP_maxpool2d, &x, 1, (struct attr[]){INTS(window, 10, 2), INTS(stride, 1, 1)}, 2),
+        "maxpool2d: a window of extent 10 does not fit into an extent of 8 (padding 0 + 0)");
     CHECK_TEXT(
         op_infer_text(OP_maxpool2d, &x, 1, (struct attr[]){INTS(window, 2, 2), INTS(pad, 0, 0, 2, 0)}, 2),
         "maxpool2d: a padding of 2 holds a whole window of extent 2, expected less");
