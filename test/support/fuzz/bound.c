@@ -41,7 +41,7 @@ double bound_tiny(enum elem elem) {
     }
 }
 
-static double largest_number(enum elem elem) {
+double bound_most(enum elem elem) {
     return elem == ELEM_f16 ? 65504 : elem == ELEM_f64 ? DBL_MAX : FLT_MAX;
 }
 
@@ -151,7 +151,7 @@ static void settle(struct bounded *b, enum elem elem) {
     for (int64_t i = 0, n = tensor_count(&b->value); i < n; i++) {
         double *e = &b->error[i], v = real ? tensor_get_f64(&b->value, i) : 0;
         if (isnan(*e)) *e = INFINITY;
-        if (real && isfinite(v) && fabs(v) + *e > largest_number(elem) * (1 - 0x1p-8)) *e = INFINITY;
+        if (real && isfinite(v) && fabs(v) + *e > bound_most(elem) * (1 - 0x1p-8)) *e = INFINITY;
     }
 }
 

@@ -54,6 +54,7 @@ struct bound_step {
 double bound_unit(enum elem elem);       /* unit roundoff; 0 of integers and bool */
 double bound_sum_unit(enum elem elem);   /* of what sums of these are taken in */
 double bound_tiny(enum elem elem);       /* the smallest number above zero */
+double bound_most(enum elem elem);       /* the largest finite number */
 bool bound_any(const struct bounded *b); /* an error that is not 0 */
 /* The op on other operands (NULL: left out): its first result, the caller's. */
 struct tensor bound_eval(const struct bound_step *s, const struct tensor *const *in);

@@ -131,6 +131,16 @@ static bool has_pole(enum op_kind kind, uint32_t k) {
            ((kind == OP_reciprocal || kind == OP_pow) && k == 0);
 }
 
+/* The remainder jumps where the quotient comes to another integer; of integers it may where an operand is
+ * unsure. */
+static bool may_jump(double a, double a_error, double b, double b_error, bool real) {
+    if (a_error == 0 && b_error == 0) return false;
+    if (!real || fabs(b) <= b_error) return true;
+    double least = fmax(fabs(a) - a_error, 0) / (fabs(b) + b_error);
+    double most = (fabs(a) + a_error) / (fabs(b) - b_error);
+    return floor(least) != floor(most);
+}
+
 static void look_inside(const struct bound_step *s, int64_t i) {
     double v[3] = {0}, e[3] = {0}, *error = &s->out->error[i];
     for (uint32_t k = 0; k < s->operands; k++) {
@@ -149,7 +159,9 @@ static void look_inside(const struct bound_step *s, int64_t i) {
         if (to_jump <= 0x1p-22 * quotient) *error = fmax(*error, 1);
     }
     /* A remainder that jumps may land anywhere below the divisor. */
-    if (s->op->kind == OP_mod && *error > fabs(v[1]) / 4) *error = INFINITY;
+    bool finite = isfinite(v[0]) && isfinite(v[1]);
+    if (s->op->kind == OP_mod && finite && may_jump(v[0], e[0], v[1], e[1], elem_is_float(s->elem)))
+        *error = INFINITY;
     if (s->op->kind == OP_equal && e[0] + e[1] > 0 && fabs(v[0] - v[1]) <= e[0] + e[1]) *error = INFINITY;
     if (s->op->kind == OP_cast && s->elem == ELEM_bool && e[0] > 0 && fabs(v[0]) <= e[0]) *error = INFINITY;
 }

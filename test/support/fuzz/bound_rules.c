@@ -341,8 +341,8 @@ struct guess {
     double value, error;
 };
 
-static struct guess taken_together(enum keyword reduction, struct guess a, struct guess b, double unit,
-                                   double tiny) {
+/* What was near the largest number on the way may have become an infinity. */
+static struct guess taken_together(enum keyword reduction, struct guess a, struct guess b, enum elem elem) {
     if (reduction == KEYWORD_none) return b;
     struct guess y = {a.value * b.value,
                       fabs(a.value) * b.error + fabs(b.value) * a.error + a.error * b.error};
@@ -351,7 +351,9 @@ static struct guess taken_together(enum keyword reduction, struct guess a, struc
         bool first = isnan(a.value) || (reduction == KEYWORD_max ? a.value > b.value : a.value < b.value);
         return (struct guess){first ? a.value : b.value, fmax(a.error, b.error)};
     }
-    y.error += (fabs(y.value) + y.error) * unit + tiny;
+    y.error += (fabs(y.value) + y.error) * bound_unit(elem) + bound_tiny(elem);
+    bool near_most = isfinite(y.value) && fabs(y.value) + y.error > bound_most(elem) * (1 - 0x1p-8);
+    if (near_most || isnan(y.error)) y.error = INFINITY;
     return y;
 }
 
@@ -370,8 +372,7 @@ void bound_scatter(const struct bound_step *s) {
         int64_t index = tensor_get_i64(&indices->value, i / inner), row = index < 0 ? index + extent : index;
         struct guess update = {tensor_get_f64(&updates->value, i), updates->error[i]},
                      *at = &y[row * inner + i % inner];
-        *at = taken_together(op_keyword(s->op, ATTR_reduction), *at, update, bound_unit(s->elem),
-                             bound_tiny(s->elem));
+        *at = taken_together(op_keyword(s->op, ATTR_reduction), *at, update, s->elem);
     }
     for (int64_t i = 0; i < n; i++)
         s->out->error[i] = isfinite(y[i].value) ? y[i].error : isinf(y[i].error) ? INFINITY : 0;
