@@ -63,6 +63,12 @@ static value_id hide(struct builder *b, value_id visible, value_id scores) {
     return build(b, OP_where, operands, 3, NULL, 0, NULL);
 }
 
+/* What a mask of bool adds: 0, or -Inf where it hides. A score that is NaN stays NaN. */
+static value_id as_term(struct builder *b, value_id visible, enum elem elem) {
+    const value_id operands[] = {visible, number(b, elem, 0), number(b, elem, -INFINITY)};
+    return build(b, OP_where, operands, 3, NULL, 0, NULL);
+}
+
 /* The literal [t, s] that is true where j <= i. */
 static value_id hide_future(struct builder *b, value_id scores, dim_id t, dim_id s) {
     int64_t dim[2];
@@ -98,7 +104,7 @@ enum status expand_attention(struct builder *b, const struct op *op, value_id *o
     if (scores.i && mask.i) {
         bool visible = value_get(b->m, mask)->type.elem == ELEM_bool;
         mask = split_mask(b, mask, &h);
-        scores = visible && mask.i ? hide(b, mask, scores) : apply(b, OP_add, scores, mask);
+        scores = apply(b, OP_add, scores, visible && mask.i ? as_term(b, mask, elem) : mask);
     }
     if (scores.i && causal) scores = hide_future(b, scores, t, s);
     value_id y = apply(b, OP_matmul, softmax(b, scores), split_heads(b, v, h.kv_heads, 1, h.e, false));
