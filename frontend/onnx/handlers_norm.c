@@ -53,7 +53,7 @@ static bool has_trailing_shape(const struct importer *im, ref r, ref x, uint32_t
  * type of results. */
 static enum status read_stash(struct node *n, enum elem *out) {
     int64_t type = node_int(n, "stash_type", 1);
-    *out = type == (int32_t)type ? onnx_elem((int32_t)type) : ELEM_NONE;
+    *out = onnx_elem(type);
     if (*out && elem_is_float(*out)) return STATUS_OK;
     return node_error(n, "attribute 'stash_type' is %" PRId64 ", which is no type of floats", type);
 }

@@ -68,12 +68,12 @@ enum status import_gelu(struct node *n) {
 }
 
 enum status import_cast(struct node *n) {
-    char text[16];
+    char text[ONNX_ELEM_TEXT];
     int64_t to = node_int(n, "to", 0);
     (void)node_int(n, "saturate", 1); /* of float8 only */
     (void)node_attr(n, "round_mode");
-    enum elem elem = to == (int32_t)to ? onnx_elem((int32_t)to) : ELEM_NONE;
-    if (!elem) return unsupported(n, "Cast to %s", onnx_elem_text((int32_t)to, text));
+    enum elem elem = onnx_elem(to);
+    if (!elem) return unsupported(n, "Cast to %s", onnx_elem_text(to, text));
     return node_result_as(n, node_in(n, 0), elem);
 }
 

@@ -164,16 +164,18 @@ static enum elem quotient_elem(enum elem scale) {
 enum status import_quantize_linear(struct node *n) {
     ref x = node_in(n, 0), scale = node_in(n, 1), zero = node_in(n, 2);
     uint32_t axis, rank = ref_rank(n->im, x);
+    char text[ONNX_ELEM_TEXT];
     int64_t type = node_int(n, "output_dtype", 0);
     (void)node_int(n, "saturate", 1); /* of float8 only */
     (void)node_int(n, "precision", 0);
     bool is_nibble = !ref_none(zero) && item_get(n->im, zero)->is_nibble;
     TRY(quant_axis(n, x, &scale, &zero, &axis));
-    enum elem elem = !ref_none(zero) ? ref_elem(n->im, zero) : type ? onnx_elem((int32_t)type) : ELEM_u8;
-    enum elem nibble = type == (int32_t)type ? onnx_nibble_elem((int32_t)type) : ELEM_NONE;
+    enum elem elem = !ref_none(zero) ? ref_elem(n->im, zero) : type ? onnx_elem(type) : ELEM_u8;
+    enum elem nibble = onnx_nibble_elem(type);
     if (is_nibble) nibble = elem;
     if (nibble) elem = nibble;
-    if (!is_quantized(elem)) return unsupported(n, "QuantizeLinear to floats of 8 bits, or to no integers");
+    if (!is_quantized(elem))
+        return unsupported(n, "QuantizeLinear to %s", elem ? elem_name(elem) : onnx_elem_text(type, text));
     struct quant q;
     if (!nibble && item_get(n->im, x)->kind == ITEM_VALUE && ref_elem(n->im, x) == ELEM_f32 &&
         activation_quant(n, scale, zero, elem, &q))

@@ -117,9 +117,11 @@ static enum status matrix_size(struct node *n, ref x, int64_t *rows, int64_t *co
 enum status import_eye_like(struct node *n) {
     ref x = node_in(n, 0);
     int64_t rows, columns, k = node_int(n, "k", 0), to = node_int(n, "dtype", 0);
-    enum elem elem = to ? onnx_elem((int32_t)to) : ref_elem(n->im, x);
+    char text[ONNX_ELEM_TEXT];
+    enum elem elem = to ? onnx_elem(to) : ref_elem(n->im, x);
     TRY(matrix_size(n, x, &rows, &columns));
-    if (!elem || ref_rank(n->im, x) != 2) return node_error(n, "expected a matrix and an element type");
+    if (!elem) return unsupported(n, "EyeLike of %s", onnx_elem_text(to, text));
+    if (ref_rank(n->im, x) != 2) return node_error(n, "input 0 has rank %u, expected 2", ref_rank(n->im, x));
     struct tensor t = tensor_new(elem, 2, (const int64_t[]){rows, columns});
     for (int64_t i = 0; i < rows; i++)
         if (k > -DIM_MAX && k < DIM_MAX && i + k >= 0 && i + k < columns)

@@ -27,8 +27,10 @@ static enum status check_size(struct node *n, const char *what, int64_t least, i
 /* -- windows -- */
 static enum status output_elem(struct node *n, enum elem *out) {
     int64_t type = node_int(n, "output_datatype", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
-    *out = type == (int32_t)type ? onnx_elem((int32_t)type) : ELEM_NONE;
-    if (!elem_in(*out, ELEMS_NUMERIC)) return unsupported(n, "%s of this element type", n->proto->op_type);
+    char text[ONNX_ELEM_TEXT];
+    *out = onnx_elem(type);
+    if (!elem_in(*out, ELEMS_NUMERIC))
+        return unsupported(n, "%s of %s", n->proto->op_type, onnx_elem_text(type, text));
     return STATUS_OK;
 }
 

@@ -229,7 +229,7 @@ static enum status add_input(struct importer *im, const struct sizes *sizes,
     const char *name = onnx_text(info->name);
     const Onnx__TypeProto__Tensor *type = tensor_type(info);
     const struct tensor *bound = bound_value(im, name);
-    char text[16];
+    char text[ONNX_ELEM_TEXT];
     if (!type) return fail(im, "input '%s' is no tensor", name);
     enum elem elem = onnx_elem(type->elem_type);
     if (!elem)

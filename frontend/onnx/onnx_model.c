@@ -180,20 +180,30 @@ static const enum elem elem_of_type[] = {
     [ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16] = ELEM_bf16,
 };
 
-enum elem onnx_elem(int32_t data_type) {
+enum elem onnx_elem(int64_t data_type) {
     return data_type > 0 && (size_t)data_type < COUNT_OF(elem_of_type) ? elem_of_type[data_type] : ELEM_NONE;
 }
 
-/* Of later versions of the format than protobuf-c's structures. */
-enum elem onnx_nibble_elem(int32_t data_type) {
-    enum { UINT4 = 21, INT4 = 22 };
+/* Types that adze has none for, as ONNX numbers and names them: most are of later versions of the format than
+ * protobuf-c's structures. */
+enum { UINT4 = 21, INT4 = 22 };
+
+static const char *const foreign_types[] = {
+    [0] = "undefined",     [8] = "string",          [14] = "complex64",  [15] = "complex128",
+    [17] = "float8e4m3fn", [18] = "float8e4m3fnuz", [19] = "float8e5m2", [20] = "float8e5m2fnuz",
+    [UINT4] = "uint4",     [INT4] = "int4",         [23] = "float4e2m1", [24] = "float8e8m0",
+    [25] = "uint2",        [26] = "int2",           [27] = "float6e2m3", [28] = "float6e3m2",
+};
+
+enum elem onnx_nibble_elem(int64_t data_type) {
     return data_type == UINT4 ? ELEM_u8 : data_type == INT4 ? ELEM_i8 : ELEM_NONE;
 }
 
-const char *onnx_elem_text(int32_t data_type, char out[16]) {
+const char *onnx_elem_text(int64_t data_type, char out[ONNX_ELEM_TEXT]) {
     if (onnx_elem(data_type)) return elem_name(onnx_elem(data_type));
-    if (data_type == ONNX__TENSOR_PROTO__DATA_TYPE__STRING) return "string";
-    snprintf(out, 16, "type %" PRId32, data_type);
+    if (data_type >= 0 && (size_t)data_type < COUNT_OF(foreign_types) && foreign_types[data_type])
+        return foreign_types[data_type];
+    snprintf(out, ONNX_ELEM_TEXT, "type %" PRId64, data_type);
     return out;
 }
 
@@ -228,7 +238,7 @@ static struct list list_of(const Onnx__TensorProto *p, enum elem elem) {
 
 static enum status read_shape(const struct onnx_model *model, const Onnx__TensorProto *proto,
                               const char *what, struct diag *diag, struct tensor *out) {
-    char text[16];
+    char text[ONNX_ELEM_TEXT];
     enum elem nibble = onnx_nibble_elem(proto->data_type);
     *out = (struct tensor){.elem = nibble ? nibble : onnx_elem(proto->data_type)};
     if (!out->elem)

@@ -31,10 +31,12 @@ MUST_USE enum status onnx_tensor_read(struct onnx_model *model, const Onnx__Tens
 
 /* Element type of TensorProto.DataType; ELEM_NONE for what adze has no type for (text, complex, float8, 4
  * bits). */
-enum elem onnx_elem(int32_t data_type);
+enum elem onnx_elem(int64_t data_type);
 /* Integers of 4 bits: constants of them are read as i8 or u8, which this gives; ELEM_NONE for others. */
-enum elem onnx_nibble_elem(int32_t data_type);
-const char *onnx_elem_text(int32_t data_type, char out[16]); /* for diagnostics: "string", "data type 99" */
+enum elem onnx_nibble_elem(int64_t data_type);
+enum { ONNX_ELEM_TEXT = 32 };
+/* For diagnostics: adze's name of the type or else ONNX's ("float8e5m2"), "type 99" when neither has one. */
+const char *onnx_elem_text(int64_t data_type, char out[ONNX_ELEM_TEXT]);
 
 /* The same of a SparseTensorProto, with its zeros. */
 MUST_USE enum status onnx_sparse_read(struct onnx_model *model, const Onnx__SparseTensorProto *proto,
