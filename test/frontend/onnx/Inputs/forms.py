@@ -321,7 +321,7 @@ def unused_beside(case):
 
 
 # What the converter leaves as it was although it then means something else.
-CONVERTED_WRONGLY_BELOW = {"Softmax": 13, "LogSoftmax": 13, "Hardmax": 13, "Scan": 9}
+OTHER_MEANING_FROM = {"Softmax": 13, "LogSoftmax": 13, "Hardmax": 13, "Scan": 9}
 
 
 def converted(opset):
@@ -330,7 +330,8 @@ def converted(opset):
     def change(case):
         if case.opset == opset or case.model.functions or any(node.domain for node in case.graph.node):
             return False
-        if any(opset < CONVERTED_WRONGLY_BELOW.get(node.op_type, 0) <= case.opset for node in case.graph.node):
+        low, high = sorted((opset, case.opset))
+        if any(low < OTHER_MEANING_FROM.get(node.op_type, 0) <= high for node in case.graph.node):
             return False
         try:
             case.model = onnx.version_converter.convert_version(case.model, opset)
