@@ -1,17 +1,14 @@
 # RUN: %python %s %t
 # Values without elements go through every kind of op with the shape that the standard gives them: as operands, as results of
 # windows that are less than a stride too long for what they slide over, and in products and sums, which are then zeros.
-import pathlib
 import sys
 
 import numpy as np
-import onnx
-from onnx import helper
 
-from tools import adze, compiled, guarded
+from tools import node_cases
 
 random = np.random.default_rng(41)
-nodes, inputs, constants, want = [], {}, {}, {}
+cases = node_cases.Cases(opset=20)
 f = np.float32
 
 
@@ -28,14 +25,7 @@ def ints(*values):
 
 
 def add(op, operands, *expected, **attributes):
-    """One node; an operand in a list of one is a constant, None is left out."""
-    name, names = f"{op}{len(nodes)}", []
-    for index, operand in enumerate(operands):
-        names.append("" if operand is None else f"{name}.{index}")
-        if operand is not None:
-            (constants if isinstance(operand, list) else inputs)[names[-1]] = np.asarray(operand[0] if isinstance(operand, list) else operand)
-    nodes.append(helper.make_node(op, names, [f"{name}>{i}" for i in range(len(expected))], **attributes))
-    want.update({f"{name}>{i}": value for i, value in enumerate(expected)})
+    cases.add(op, operands, expected, atol=1e-5, **attributes)
 
 
 # Windows: floor((extent - reach) / stride) + 1 positions, which may be none; one more in ceil mode.
@@ -119,18 +109,5 @@ add("Where", [zeros(0, 1, dtype=bool), f([1, 2]), f([3, 4])], zeros(0, 2))
 add("Max", [zeros(0), f(1)], zeros(0))
 add("QuantizeLinear", [zeros(0, 2), [f(1)]], zeros(0, 2, dtype=np.uint8))
 
-graph = helper.make_graph(
-    nodes,
-    "empty",
-    [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for k, v in inputs.items()],
-    [helper.make_tensor_value_info(name, 0, None) for name in want],
-    [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
-)
-path = pathlib.Path(sys.argv[1] + ".onnx")
-path.parent.mkdir(parents=True, exist_ok=True)
-onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), path)
-for got in (adze.interpret(path, inputs), guarded.outputs(compiled.Model(adze.compile_model(path, sys.argv[1]).library), inputs)):
-    for name, values in want.items():
-        assert got[name].shape == values.shape and got[name].dtype == values.dtype, (name, got[name].shape, values.shape)
-        assert np.allclose(got[name], values, rtol=1e-5, atol=1e-5, equal_nan=True), (name, got[name], values)
-print(len(nodes), "nodes,", sum(not value.size for value in want.values()), "results without elements")
+cases.check(sys.argv[1])
+print(len(cases.nodes), "nodes,", sum(not value.size for value in cases.want.values()), "results without elements")

@@ -3,17 +3,15 @@
 # operand, of every element (spatial = 0) or that broadcast; against the formulas of the standard in double precision.
 import itertools
 import math
-import pathlib
 import sys
 
 import numpy as np
-import onnx
-from onnx import helper
 
-from tools import adze, compiled, guarded
+from tools import node_cases
 
 random = np.random.default_rng(31)
-nodes, inputs, constants, want = {}, {}, {}, {}
+TOLERANCE = {"float16": 5e-3, "float32": 2e-5, "float64": 1e-12}  # of the largest value
+by_opset = {}
 
 
 def normal(*shape, dtype=np.float32, scale=1):
@@ -21,14 +19,9 @@ def normal(*shape, dtype=np.float32, scale=1):
 
 
 def add(opset, op, operands, expected, **attributes):
-    """One node; an operand in a list of one is a constant."""
-    name, names = f"{op}{opset}.{len(nodes.setdefault(opset, []))}", []
-    for index, operand in enumerate(operands):
-        names.append(f"{name}.{index}")
-        place = constants if isinstance(operand, list) else inputs
-        place.setdefault(opset, {})[names[-1]] = np.asarray(operand[0] if isinstance(operand, list) else operand)
-    nodes[opset].append(helper.make_node(op, names, [name], **attributes))
-    want.setdefault(opset, {})[name] = expected
+    cases = by_opset.setdefault(opset, node_cases.Cases(opset))
+    within = TOLERANCE[expected.dtype.name] * abs(expected.astype(float)).max()
+    cases.add(op, operands, [expected], rtol=0, atol=within, **attributes)
 
 
 def along_channels(values, rank):
@@ -85,24 +78,6 @@ for axis, shapes in ((-1, ((4,), (1,))), (1, ((3, 4), (4,), (3, 1), (1,))), (0, 
         operands = [scale, bias] if biased else [scale]
         add(21, "LayerNormalization", [x, *[[p] if constant else p for p in operands]], y.astype(np.float32), axis=axis)
 
-total = 0
-for opset in nodes:
-    graph = helper.make_graph(
-        nodes[opset],
-        "norms",
-        [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for k, v in inputs[opset].items()],
-        [helper.make_tensor_value_info(name, 0, None) for name in want[opset]],
-        [onnx.numpy_helper.from_array(value, name) for name, value in constants.get(opset, {}).items()],
-    )
-    path = pathlib.Path(f"{sys.argv[1]}.{opset}.onnx")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]), path)
-    library = adze.compile_model(path, path.with_suffix("")).library
-    for got in (adze.interpret(path, inputs[opset]), guarded.outputs(compiled.Model(library), inputs[opset])):
-        for name, values in want[opset].items():
-            tolerance = {"float16": 5e-3, "float32": 2e-5, "float64": 1e-12}[values.dtype.name]
-            assert got[name].shape == values.shape and got[name].dtype == values.dtype, (name, got[name].shape, values.shape)
-            error = abs(got[name].astype(float) - values.astype(float)).max() / abs(values.astype(float)).max()
-            assert error < tolerance, (name, error)
-    total += len(nodes[opset])
-print(total, "normalizations")
+for opset, cases in by_opset.items():
+    cases.check(f"{sys.argv[1]}.{opset}")
+print(sum(len(cases.nodes) for cases in by_opset.values()), "normalizations")

@@ -1,23 +1,15 @@
 # RUN: %python %s %t
 # Norms of rows whose mean is up to a million times their deviation, whose deviation is 0 or tiny, and of no rows at all: a mean
 # that is rounded once must not show in what is left when it is subtracted. Expected values are computed in double precision.
-import pathlib
 import sys
 
 import numpy as np
-import onnx
-from onnx import helper
 
-from tools import adze, compiled, guarded
+from tools import node_cases
 
 TOLERANCE = {np.float32: 2e-5, np.float16: 2e-3}  # of the largest value
 random = np.random.default_rng(5)
-nodes, inputs, constants, want = [], {}, [], {}
-
-
-def constant(values):
-    constants.append(onnx.numpy_helper.from_array(values, f"c{len(constants)}"))
-    return constants[-1].name
+cases = node_cases.Cases(opset=21)
 
 
 def standardized(x, axes, epsilon, outside=0.0):
@@ -30,10 +22,9 @@ def standardized(x, axes, epsilon, outside=0.0):
 
 
 def add(op, x, expected, *parameters, **attributes):
-    name = f"{op} {len(nodes)}"
-    inputs[f"x {len(nodes)}"] = x
-    nodes.append(helper.make_node(op, [f"x {len(nodes)}", *map(constant, parameters)], [name], **attributes))
-    want[name] = expected
+    within = TOLERANCE[x.dtype.type]
+    operands = [x, *([values] for values in parameters)]
+    cases.add(op, operands, [expected.astype(x.dtype)], rtol=0, atol=within * np.abs(expected).max(initial=1e-30), **attributes)
 
 
 def by_channel(values, rank):
@@ -65,15 +56,5 @@ for kind, (mean, deviation), shape in (
         if deviation >= 0.01 or deviation == 0 and mean == 7:  # all means of which are exact
             add("MeanVarianceNormalization", x, standardized(x, axes, 0, 1e-9), axes=list(axes))
 
-info = [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for k, v in inputs.items()]
-outputs = [helper.make_tensor_value_info(name, 0, None) for name in want]
-graph = helper.make_graph(nodes, "norms", info, outputs, constants)
-path = pathlib.Path(sys.argv[1] + ".onnx")
-path.parent.mkdir(parents=True, exist_ok=True)
-onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
-for got in (adze.interpret(path, inputs), guarded.outputs(compiled.Model(adze.compile_model(path, sys.argv[1]).library), inputs)):
-    for (name, values), x in zip(want.items(), inputs.values()):
-        assert got[name].shape == values.shape and got[name].dtype == x.dtype, (name, got[name].shape, got[name].dtype)
-        error = np.abs(got[name] - values).max(initial=0) / np.abs(values).max(initial=1e-30)
-        assert error <= TOLERANCE[x.dtype.type], (name, x.shape, x.dtype, error)
-print(len(want), "norms")
+cases.check(sys.argv[1])
+print(len(cases.want), "norms")
