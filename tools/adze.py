@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,12 @@ class Compiled:
 def shapes(feeds):
     """--shape options that fix the inputs to the shapes of these arrays."""
     return [f"--shape={name}={','.join(map(str, array.shape))}" for name, array in feeds.items()]
+
+
+def levels():
+    """The levels of x86-64 that this machine runs, as names of targets; on another machine itself."""
+    listed = subprocess.run([str(PROGRAM), "targets"], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"^(x86-64-v\d) .*\(runs here\)$", listed, re.MULTILINE) or ["host"]
 
 
 def compile_model(source, stem, *options):

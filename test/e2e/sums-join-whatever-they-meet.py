@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+from tools import adze
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
 from graph import Graph  # noqa: E402
 
@@ -108,10 +110,10 @@ def readers(g, x, node, sums, of_abs):
 
 
 compared = kinds = 0
-for (name, (x, node, compute)), level in zip(CONTRACTIONS.items(), itertools.cycle((2, 4, 3))):
+for (name, (x, node, compute)), level in zip(CONTRACTIONS.items(), itertools.cycle(adze.levels())):
     g = Graph()
     operands(g, x, node, compute(x))
     readers(g, x, node, compute(x), compute(np.abs(x)))
     kinds += len(g.want)
-    compared += g.check(f"{sys.argv[1]}.{name.replace(' ', '-')}", 4e-6, targets=(f"x86-64-v{level}",))
+    compared += g.check(f"{sys.argv[1]}.{name.replace(' ', '-')}", 4e-6, targets=(level,))
 print(kinds, "combinations,", compared, "outputs")

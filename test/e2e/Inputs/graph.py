@@ -48,9 +48,10 @@ class Graph:
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
 
-    def check(self, stem, tolerance, targets=("x86-64-v2", "x86-64-v3", "x86-64-v4"), interpreted=True):
-        """Runs the interpreter, and compiled code on guarded memory, several times; errors are relative to an output's largest
-        value. Returns how many outputs were compared."""
+    def check(self, stem, tolerance, targets=None, interpreted=True):
+        """Runs the interpreter, and code compiled for each target (else each level of this machine) on guarded memory, several
+        times; errors are relative to an output's largest value. Returns how many outputs were compared."""
+        targets = targets or adze.levels()
         path = f"{stem}.onnx"
         self.save(path)
         if interpreted:

@@ -61,6 +61,7 @@ def main():
             rows = run_tests(PROGRAM, folder)
             failed += [f"{form} {row.name}: {row.verdict}: {row.reason}" for row in rows if row.verdict != "passed"]
     print(f"{sum(made.values())} models in other forms: " + ", ".join(f"{form} {count}" for form, count in made.items()))
+    failed += [f"{form} applies to no test" for form in getattr(forms, TABLE) if not made[form]]
     print(f"{len(failed)} failed", *failed, sep="\n")
     if "--keep" not in sys.argv:
         shutil.rmtree(ROOM)
