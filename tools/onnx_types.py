@@ -149,6 +149,19 @@ def combinations(schema):
 
 
 # -- cases --
+class Table(dict):
+    """{op: function}."""
+
+    def case(self, *ops):
+        """A decorator: the function is that of these ops."""
+
+        def add(function):
+            self.update(dict.fromkeys(ops, function))
+            return function
+
+        return add
+
+
 class Node:
     def __init__(self, proto, inputs, constants, want, tolerance, about):
         self.proto, self.inputs, self.constants, self.want = proto, inputs, constants, want

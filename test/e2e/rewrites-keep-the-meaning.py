@@ -12,7 +12,7 @@ import numpy as np
 from tools import adze
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
-from graph import Graph  # noqa: E402
+from graph import Graph, conv  # noqa: E402
 
 random = np.random.default_rng(9)
 erf = np.vectorize(math.erf)
@@ -32,14 +32,6 @@ def sizes(*numbers):
 
 def wide(values):
     return np.asarray(values, np.float64)
-
-
-def conv(x, w, group=1, stride=1, pad=0):
-    x = np.pad(wide(x), [(0, 0), (0, 0), (pad, pad), (pad, pad)])
-    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))[:, :, ::stride, ::stride]
-    windows = windows.reshape(x.shape[0], group, -1, *windows.shape[2:])
-    sums = np.einsum("ngcxyij,gocij->ngoxy", windows, wide(w).reshape(group, -1, *w.shape[1:]))
-    return sums.reshape(x.shape[0], w.shape[0], *sums.shape[3:])
 
 
 def layer_norms(g):

@@ -11,27 +11,13 @@ import numpy as np
 from tools import adze
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Inputs"))
-from graph import Graph  # noqa: E402
+from graph import Graph, conv  # noqa: E402
 
 random = np.random.default_rng(8)
 
 
 def data(*shape):
     return random.standard_normal(shape).astype(np.float32)
-
-
-def conv(x, w, group=1, stride=1, pad=0):
-    """Of any number of spatial dimensions."""
-    spatial = x.ndim - 2
-    x = np.pad(x.astype(np.float64), [(0, 0), (0, 0)] + [(pad, pad)] * spatial)
-    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], tuple(range(2, x.ndim)))
-    windows = windows[(slice(None), slice(None)) + (slice(None, None, stride),) * spatial]
-    wide = w.reshape(group, w.shape[0] // group, *w.shape[1:]).astype(np.float64)
-    windows = windows.reshape(x.shape[0], group, -1, *windows.shape[2:])
-    taps = "ijk"[:spatial]
-    places = "xyz"[:spatial]
-    sums = np.einsum(f"ngc{places}{taps},goc{taps}->ngo{places}", windows, wide)
-    return sums.reshape(x.shape[0], w.shape[0], *sums.shape[3:])
 
 
 # Each has a result of the same shape as its operand, so that that can be added, too. Extents are equal, so that a row, a column, a

@@ -72,3 +72,17 @@ class Graph:
             assert np.array_equal(found[~finite], want[~finite], equal_nan=True), (how, name, found, want)
             error = np.abs(found[finite] - want[finite]).max(initial=0)
             assert error <= tolerance * np.abs(want[finite]).max(initial=1e-30), (how, name, error, found, want)
+
+
+def conv(x, w, group=1, stride=1, pad=0):
+    """A convolution over any number of spatial dimensions, in double precision."""
+    spatial = x.ndim - 2
+    x = np.pad(x.astype(np.float64), [(0, 0), (0, 0)] + [(pad, pad)] * spatial)
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], tuple(range(2, x.ndim)))
+    windows = windows[(slice(None), slice(None)) + (slice(None, None, stride),) * spatial]
+    wide = w.reshape(group, w.shape[0] // group, *w.shape[1:]).astype(np.float64)
+    windows = windows.reshape(x.shape[0], group, -1, *windows.shape[2:])
+    taps = "ijk"[:spatial]
+    places = "xyz"[:spatial]
+    sums = np.einsum(f"ngc{places}{taps},goc{taps}->ngo{places}", windows, wide)
+    return sums.reshape(x.shape[0], w.shape[0], *sums.shape[3:])

@@ -6,15 +6,8 @@ from onnx import helper, numpy_helper
 
 from tools import onnx_types as t
 
-table = {}
-
-
-def case(*ops):
-    def add(function):
-        table.update(dict.fromkeys(ops, function))
-        return function
-
-    return add
+table = t.Table()
+case = table.case
 
 
 def i64(*values):

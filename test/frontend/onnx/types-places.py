@@ -5,15 +5,8 @@ import numpy as np
 
 from tools import onnx_types as t
 
-table = {}
-
-
-def case(*ops):
-    def add(function):
-        table.update(dict.fromkeys(ops, function))
-        return function
-
-    return add
+table = t.Table()
+case = table.case
 
 
 @case("AffineGrid")

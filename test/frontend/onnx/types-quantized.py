@@ -7,15 +7,8 @@ import numpy as np
 from tools import onnx_types as t
 
 F32 = np.dtype(np.float32)
-table = {}
-
-
-def case(*ops):
-    def add(function):
-        table.update(dict.fromkeys(ops, function))
-        return function
-
-    return add
+table = t.Table()
+case = table.case
 
 
 def quantized(x, scale, zero, kind):

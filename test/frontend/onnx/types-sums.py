@@ -8,15 +8,8 @@ import numpy as np
 
 from tools import onnx_types as t
 
-table = {}
-
-
-def case(*ops):
-    def add(function):
-        table.update(dict.fromkeys(ops, function))
-        return function
-
-    return add
+table = t.Table()
+case = table.case
 
 
 def near(c, narrow=1, f32=8, f64=16):
