@@ -9,6 +9,7 @@ Options that are not listed here go to build/bin/fuzz/graphs (its --help lists t
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -29,15 +30,11 @@ def batches(seed, count):
         yield first, min(BATCH, seed + count - first)
 
 
-def start(program, first, count, options):
+def run_batch(program, first, count, options):
+    """Prints what a batch found; returns its number of failures, and its statistics."""
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
     command = [str(program), f"--seed={first}", f"--count={count}", "--stats", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-
-
-def finish(process):
-    """Prints what a batch found; returns its number of failures, and its statistics."""
-    output, _ = process.communicate()
+    output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment).stdout
     summary = re.search(r"^\d+ graphs, (\d+) failures$", output, re.MULTILINE)
     stats = re.search(r"^{.*}$", output, re.MULTILINE)
     if not summary or int(summary.group(1)):
@@ -47,22 +44,22 @@ def finish(process):
 
 def run_all(program, runs, jobs):
     """Runs the batches of all runs (dicts with seed, count, options), `jobs` at a time; adds their failures and stats."""
-    waiting = [(*batch, run) for run in runs for batch in batches(run["seed"], run["count"])]
-    total, done, running, started = sum(run["count"] for run in runs), 0, [], time.monotonic()
-    for run in runs:
-        run.update(failures=0, stats={})
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            first, number, run = waiting.pop(0)
-            running.append((number, run, start(program, first, number, run["options"])))
-        number, run, process = running.pop(0)
-        failures, stats = finish(process)
-        run["failures"] += failures
-        run["stats"] = fuzz_page.merged(run["stats"], stats)
-        done += number
-        failures = sum(run["failures"] for run in runs)
-        left = (time.monotonic() - started) / done * (total - done)
-        print(f"{done} of {total} graphs, {failures} failures, {left:.0f} s left", file=sys.stderr, flush=True)
+    total, done, started = sum(run["count"] for run in runs), 0, time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        waiting = {}
+        for run in runs:
+            run.update(failures=0, stats={})
+            for batch in batches(run["seed"], run["count"]):
+                waiting[pool.submit(run_batch, program, *batch, run["options"])] = batch[1], run
+        for future in concurrent.futures.as_completed(waiting):
+            number, run = waiting[future]
+            failures, stats = future.result()
+            run["failures"] += failures
+            run["stats"] = fuzz_page.merged(run["stats"], stats)
+            done += number
+            failures = sum(run["failures"] for run in runs)
+            left = (time.monotonic() - started) / done * (total - done)
+            print(f"{done} of {total} graphs, {failures} failures, {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def run_program(program, options):

@@ -166,6 +166,14 @@ static void look_inside(const struct bound_step *s, int64_t i) {
     if (s->op->kind == OP_cast && s->elem == ELEM_bool && e[0] > 0 && fabs(v[0]) <= e[0]) *error = INFINITY;
 }
 
+/* In f64 a power is as good as its logarithm: codegen/vmath.h. */
+static double exponent_units(const struct bound_step *s, int64_t i) {
+    const struct tensor *out = &s->out->value;
+    double x = value_at(s->in[0], operand_index(out, &s->in[0]->value, i)),
+           y = value_at(s->in[1], operand_index(out, &s->in[1]->value, i)), exponent = fabs(y * log(fabs(x)));
+    return isfinite(exponent) ? 2.5 * exponent : 0;
+}
+
 static void round_result(const struct bound_step *s, int64_t i) {
     struct rounding r = roundings[s->op->kind];
     double *error = &s->out->error[i], y = tensor_get_f64(&s->out->value, i), unit = bound_unit(s->elem),
@@ -177,6 +185,7 @@ static void round_result(const struct bound_step *s, int64_t i) {
             double size = fabs(value_at(s->in[k], at)) + s->in[k]->error[at];
             if (isfinite(size)) sizes += size;
         }
+    if (s->op->kind == OP_pow && s->elem == ELEM_f64) r.result += exponent_units(s, i);
     double units = r.result * (fabs(y) + *error) + r.operands * sizes + r.absolute;
     *error = *error * (1 + 0x1p-10) + unit * units;
     bool exact = r.result == 0 && r.operands == 0;
