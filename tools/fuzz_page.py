@@ -183,7 +183,8 @@ def faults(text, ops):
     runs = {row[0]: row[1:] for row in rows_under(text, "")}
     heads = re.search(r"^\|  \| (.*) \|$", text, re.MULTILINE)
     if not heads or heads.group(1).split(" | ") != [AS_THEY_ARE, COMPRESSED]:
-        return ["there is no table of runs"]
+        yield "there is no table of runs"
+        return
     for (title, fewest), graphs, failures in zip(FEWEST.items(), runs["graphs"], runs["failures"], strict=True):
         if int(graphs) < fewest:
             yield f"{graphs} graphs {title}, expected at least {fewest}"
