@@ -96,10 +96,9 @@ def dequantize(c):
         rows = np.stack([x, x[::-1], np.roll(x, 3)])
         scales, zeros = t.rounded([0.5, 2, 4], to), kind.type([0, 0, 0] if kind == np.int32 else [0, 5, 100])
         want = real(rows, scales[:, None], zeros[:, None])
-        for form in (lambda v: v, lambda v: [v]):
-            given_or_input(c, [rows, scales, zeros], want, axis=0, **tolerance)
-            given_or_input(c, [np.ascontiguousarray(rows.T), scales, zeros], want.T, **tolerance)
-            c.node([form(rows), [scales], [zeros]], want, axis=0, **tolerance)
+        given_or_input(c, [rows, scales, zeros], want, axis=0, **tolerance)
+        given_or_input(c, [np.ascontiguousarray(rows.T), scales, zeros], want.T, **tolerance)
+        c.node([[rows], [scales], [zeros]], want, axis=0, **tolerance)
     if c.version >= 21:
         rows = np.stack([x, x[::-1]])
         scales, zeros = t.rounded([[0.5, 2, 4, 8], [1, 2, 0.25, 4]], to), kind.type(np.zeros((2, 4)) if kind == np.int32 else [[0, 1, 2, 3], [9, 8, 7, 6]])
