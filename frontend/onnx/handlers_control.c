@@ -372,9 +372,10 @@ enum status import_scan_batch(struct node *n) {
     TRY(read_scan_list(n, "axes", "directions", scans, &in));
     uint32_t count = states + scans, outputs = (uint32_t)body->n_output;
     if (ref_none(node_in(n, count)) || !ref_rank(n->im, node_in(n, count)) ||
-        !dim_is_const(&n->im->m->types, ref_dim(n->im, node_in(n, count), 0), &batch) ||
+        !dim_is_const(&n->im->m->types, ref_dim(n->im, node_in(n, count), 0), &batch) || batch < 1 ||
         batch > MOST_SEQUENCES)
-        return unsupported(n, "Scan of a batch without a size, or of more than %d sequences", MOST_SEQUENCES);
+        return unsupported(n, "Scan of a batch without a size, of none, or of more than %d sequences",
+                           MOST_SEQUENCES);
     ref *given = arena_array(&n->im->m->arena, ref, count);
     ref *results = arena_array(&n->im->m->arena, ref, (size_t)outputs * MOST_SEQUENCES);
     for (int64_t b = 0; b < batch; b++) {

@@ -122,7 +122,7 @@ enum status import_affine_grid(struct node *n) {
     ref theta = node_in(n, 0);
     bool align = node_int(n, "align_corners", 0) != 0;
     dim_id size[MAX_RANK], dims[MAX_RANK];
-    int64_t extent[SAMPLING_AXES], count = 1, rows = 0, columns = 0;
+    int64_t extent[SAMPLING_AXES], count = 1, rows = 0, columns = 0, told, batch;
     uint32_t rank;
     TRY(node_dims(n, 1, size, MAX_RANK, &rank));
     if (rank < 4 || rank > 2 + SAMPLING_AXES)
@@ -142,6 +142,9 @@ enum status import_affine_grid(struct node *n) {
         dims[1 + i] = size[2 + i];
     }
     dims[0] = ref_dim(n->im, theta, 0);
+    if (dim_is_const(types, size[0], &told) && dim_is_const(types, dims[0], &batch) && told != batch)
+        return node_error(n, "size is %" PRId64 " in dimension 0, but input 0 holds %" PRId64 " matrices",
+                          told, batch);
     dims[1 + axes] = dim_const(types, axes);
     ref places = all_places(n, ref_elem(n->im, theta), axes, extent, count, align);
     ref across =

@@ -197,6 +197,18 @@ static enum status scatter_rows(struct node *n, ref rows, ref updates, ref at, c
     return ref_none(*out) ? STATUS_FAILED : STATUS_OK;
 }
 
+/* The first dimensions of the updates are those of the indices. */
+static enum status check_updates(struct node *n, const struct grid *own, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t extent;
+        if (dim_is_const(&n->im->m->types, ref_dim(n->im, node_in(n, 1), i), &extent) &&
+            extent != own->dim[i])
+            return node_error(n, "input 2 has %" PRId64 " elements in dimension %u, expected %" PRId64,
+                              own->dim[i], i, extent);
+    }
+    return STATUS_OK;
+}
+
 enum status import_scatter_elements(struct node *n) {
     ref x = node_in(n, 0), updates = node_in(n, 2), at, y;
     uint32_t axis, rank = ref_rank(n->im, x);
@@ -205,6 +217,8 @@ enum status import_scatter_elements(struct node *n) {
     TRY(read_grid(n, x, rank, &g));
     TRY(read_grid(n, updates, ref_rank(n->im, updates), &own));
     TRY(element_positions(n, node_in(n, 1), &g, axis, &at));
+    if (own.rank != rank) return node_error(n, "input 2 has rank %u, expected %u", own.rank, rank);
+    TRY(check_updates(n, &own, rank));
     TRY(scatter_rows(n, as_rows(n, x, &g, rank), as_rows(n, updates, &own, own.rank), at, &g, own.rows, &y));
     return node_result(n, y);
 }
@@ -218,6 +232,7 @@ enum status import_scatter_nd(struct node *n) {
     TRY(read_grid(n, updates, lists, &own));
     if (own.rank != lists + g.rank - depth)
         return node_error(n, "input 2 has rank %u, expected %u", own.rank, lists + g.rank - depth);
+    TRY(check_updates(n, &own, lists));
     TRY(slice_positions(n, indices, &g, 0, depth, &at));
     TRY(scatter_rows(n, as_rows(n, x, &g, depth), as_rows(n, updates, &own, lists), at, &g, own.rows, &y));
     return node_result(n, y);

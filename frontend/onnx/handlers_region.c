@@ -54,8 +54,7 @@ static enum status count_samples(struct node *n, const struct regions *g, ref bi
             n, "RoiAlign with sampling_ratio 0 of regions that depend on data (how many samples)");
     double most = 1;
     for (int64_t i = 0; i < tensor_count(known); i++) most = fmax(most, tensor_get_f64(known, i));
-    if (!(most < LARGEST)) return unsupported(n, "RoiAlign of more than %d samples", LARGEST);
-    s->most = (int64_t)most;
+    s->most = (int64_t)fmin(most, LARGEST + 1.0);
     return STATUS_OK;
 }
 
@@ -66,6 +65,7 @@ static enum status sample_axis(struct node *n, const struct regions *g, ref rois
     ref bin = emit2(n, OP_div, size, number(n, g, (double)g->bins[axis]));
     TRY(count_samples(n, g, bin, s));
     int64_t count = g->bins[axis] * s->most;
+    if (count > LARGEST) return unsupported(n, "RoiAlign of more than %d samples", LARGEST);
     ref which = row_of(n, g->elem, count, s->most, true), k = row_of(n, g->elem, count, s->most, false);
     ref in_bin = emit2(n, OP_div, emit2(n, OP_mul, emit2(n, OP_add, k, number(n, g, 0.5)), bin), s->count);
     ref x = emit2(n, OP_add, emit2(n, OP_add, start, emit2(n, OP_mul, which, bin)), in_bin);

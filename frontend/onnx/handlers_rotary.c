@@ -31,6 +31,17 @@ static enum status read_rotary(struct node *n, ref x, struct rotary *r) {
     return STATUS_OK;
 }
 
+static enum status check_angles(struct node *n, const struct rotary *r, uint32_t input) {
+    uint32_t rank = ref_rank(n->im, node_in(n, input)), expected = ref_none(node_in(n, 3)) ? 3 : 2;
+    int64_t width;
+    if (rank != expected) return node_error(n, "input %u has rank %u, expected %u", input, rank, expected);
+    dim_id last = ref_dim(n->im, node_in(n, input), rank - 1);
+    if (dim_is_const(&n->im->m->types, last, &width) && width != r->turned / 2)
+        return node_error(n, "input %u has %" PRId64 " angles for %" PRId64 " pairs", input, width,
+                          r->turned / 2);
+    return STATUS_OK;
+}
+
 /* The cosines or sines of all tokens, beside the heads. */
 static ref angles(struct node *n, const struct rotary *r, uint32_t input) {
     ref table = node_in_wide(n, input), at = node_in(n, 3);
@@ -57,9 +68,7 @@ enum status import_rotary_embedding(struct node *n) {
     ref x = node_in_wide(n, 0), given = x;
     struct rotary r;
     TRY(read_rotary(n, x, &r));
-    uint32_t rank = ref_rank(n->im, node_in(n, 1)), expected = ref_none(node_in(n, 3)) ? 3 : 2;
-    if (rank != expected || ref_rank(n->im, node_in(n, 2)) != expected)
-        return node_error(n, "input 1 has rank %u, expected %u", rank, expected);
+    for (uint32_t i = 1; i <= 2; i++) TRY(check_angles(n, &r, i));
     if (r.flat) {
         const dim_id apart[4] = {ref_dim(n->im, x, 0), ref_dim(n->im, x, 1), dim_const(types, r.heads),
                                  dim_const(types, r.size)};
