@@ -45,7 +45,6 @@ static inline int64_t min_i64(int64_t a, int64_t b) {
 static inline int64_t max_i64(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
-/* a >= 0, b > 0. */
 /* The greatest common divisor of numbers >= 0; the other one where one is 0. */
 static inline int64_t common_divisor(int64_t a, int64_t b) {
     while (b) {
@@ -54,6 +53,7 @@ static inline int64_t common_divisor(int64_t a, int64_t b) {
     }
     return a;
 }
+/* a >= 0, b > 0. */
 static inline int64_t ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
