@@ -207,6 +207,16 @@ ref emit3(struct node *n, enum op_kind kind, ref a, ref b, ref c) {
     return emit_op(n, kind, (const ref[]){a, b, c}, 3, NULL, 0);
 }
 
+ref emit_stack(struct node *n, const ref *pieces, uint32_t count, int64_t axis, bool backwards) {
+    ref *all = arena_array(&n->im->m->arena, ref, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ref one = pieces[backwards ? count - 1 - i : i];
+        all[i] = emit1_with(n, OP_unsqueeze, one, node_attr_ints(n, ATTR_axes, &axis, 1));
+        if (ref_none(all[i])) return all[i];
+    }
+    return emit_op(n, OP_concat, all, count, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
+}
+
 /* -- element types -- */
 ref emit_cast(struct node *n, ref x, enum elem elem) {
     if (ref_none(x) || ref_elem(n->im, x) == elem) return x;

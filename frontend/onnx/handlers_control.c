@@ -113,17 +113,6 @@ static enum status iterate(struct node *n, struct unrolling *u, uint32_t skip) {
     return STATUS_OK;
 }
 
-/* Values stacked along a new axis, or from the last one to the first. */
-static ref stacked(struct node *n, const ref *pieces, uint32_t count, int64_t axis, bool backwards) {
-    ref *all = arena_array(&n->im->m->arena, ref, count);
-    for (uint32_t i = 0; i < count; i++) {
-        ref one = pieces[backwards ? count - 1 - i : i];
-        all[i] = emit1_with(n, OP_unsqueeze, one, node_attr_ints(n, ATTR_axes, &axis, 1));
-        if (ref_none(all[i])) return all[i];
-    }
-    return emit_op(n, OP_concat, all, count, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
-}
-
 static bool collects(const struct node *n, const struct unrolling *u) {
     bool any = false;
     for (uint32_t i = 0; i < u->scans; i++) any = any || node_wants(n, u->states + i);
@@ -159,7 +148,7 @@ static ref collected(struct node *n, const struct unrolling *u, uint32_t skip, u
                      bool backwards) {
     ref piece = u->out[skip + u->states + scan];
     uint32_t place;
-    if (u->done) return stacked(n, &u->pieces[scan * MOST_ITERATIONS], u->done, axis, backwards);
+    if (u->done) return emit_stack(n, &u->pieces[scan * MOST_ITERATIONS], u->done, axis, backwards);
     if (node_axis(n, axis, ref_rank(n->im, piece) + 1, &place) != STATUS_OK) return (ref){0};
     return zeros(n, piece, place, true);
 }
@@ -393,7 +382,7 @@ enum status import_scan_batch(struct node *n) {
                 i < states ? u.state[i] : collected(n, &u, 0, i - states, 0, false);
     }
     for (uint32_t i = 0; i < n->proto->n_output; i++) {
-        ref all = stacked(n, &results[i * MOST_SEQUENCES], (uint32_t)batch, 0, false);
+        ref all = emit_stack(n, &results[i * MOST_SEQUENCES], (uint32_t)batch, 0, false);
         if (ref_none(all)) return STATUS_FAILED;
         node_out(n, i, all);
     }

@@ -286,15 +286,6 @@ static ref is_inside(struct node *n, int64_t t) {
     return emit1_with(n, OP_unsqueeze, more, node_attr_ints(n, ATTR_axes, &axis, 1));
 }
 
-static ref stacked(struct node *n, const ref *pieces, uint32_t count, int64_t axis) {
-    ref *all = arena_array(&n->im->m->arena, ref, count);
-    for (uint32_t i = 0; i < count; i++) {
-        all[i] = emit1_with(n, OP_unsqueeze, pieces[i], node_attr_ints(n, ATTR_axes, &axis, 1));
-        if (ref_none(all[i])) return all[i];
-    }
-    return emit_op(n, OP_concat, all, count, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
-}
-
 static ref no_steps(struct node *n, const struct recurrent *r) {
     struct types *types = &n->im->m->types;
     const dim_id dims[3] = {dim_const(types, 0), r->batch, dim_const(types, r->hidden)};
@@ -322,7 +313,8 @@ static enum status run_direction(struct node *n, const struct recurrent *r, uint
         *s = next;
     }
     *all = s->h;
-    if (node_wants(n, 0)) *all = r->steps ? stacked(n, steps, (uint32_t)r->steps, 0) : no_steps(n, r);
+    if (node_wants(n, 0))
+        *all = r->steps ? emit_stack(n, steps, (uint32_t)r->steps, 0, false) : no_steps(n, r);
     return ref_none(*all) ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -344,9 +336,9 @@ static enum status run(struct node *n, struct recurrent *r) {
         TRY(run_direction(n, r, i, &s, &all[i]));
         h[i] = s.h, c[i] = s.c;
     }
-    if (node_wants(n, 0)) TRY(give(n, r, 0, stacked(n, all, r->directions, 1)));
-    if (node_wants(n, 1)) TRY(give(n, r, 1, stacked(n, h, r->directions, 0)));
-    if (has_cell && node_wants(n, 2)) TRY(give(n, r, 2, stacked(n, c, r->directions, 0)));
+    if (node_wants(n, 0)) TRY(give(n, r, 0, emit_stack(n, all, r->directions, 1, false)));
+    if (node_wants(n, 1)) TRY(give(n, r, 1, emit_stack(n, h, r->directions, 0, false)));
+    if (has_cell && node_wants(n, 2)) TRY(give(n, r, 2, emit_stack(n, c, r->directions, 0, false)));
     return STATUS_OK;
 }
 

@@ -136,6 +136,8 @@ MUST_USE enum status emit_results(struct node *n, enum op_kind kind, const ref *
 ref emit1(struct node *n, enum op_kind kind, ref x);
 ref emit2(struct node *n, enum op_kind kind, ref a, ref b);
 ref emit3(struct node *n, enum op_kind kind, ref a, ref b, ref c);
+/* The pieces, or from the last one to the first, side by side along a new axis; at least one. */
+ref emit_stack(struct node *n, const ref *pieces, uint32_t count, int64_t axis, bool backwards);
 #define emit1_with(n, kind, x, ...) emit_op(n, kind, (const ref[]){x}, 1, EMIT_ATTRS(__VA_ARGS__))
 #define emit2_with(n, kind, a, b, ...) emit_op(n, kind, (const ref[]){a, b}, 2, EMIT_ATTRS(__VA_ARGS__))
 /* The decoded values, or the plain integers, of a quantized value; ops that work on its integers read those
