@@ -37,9 +37,13 @@ struct fuzz_weights fuzz_weights_of(const struct module *m) {
     w.turned = xcalloc(w.count + 1, sizeof *w.turned);
     for (uint32_t i = 1; i < w.count; i++) w.tensor[i] = tensor_copy(&m->weights.at[i].tensor);
     for (uint32_t i = 0; i < root->ops.count; i++) {
+        const struct op *op = op_get(m, root->ops.at[i]);
         struct columns c;
-        if (columns_of(m, op_get(m, root->ops.at[i]), &c))
+        if (columns_of(m, op, &c))
             w.turned[value_get(m, c.weight)->weight.i] = c.transposed;
+        else if (op->kind == OP_matmul && value_get(m, op->operand[1])->kind == VALUE_PARAMETER)
+            w.turned[value_get(m, op->operand[1])->weight.i] =
+                true; /* passes make a matrix of a stack of one */
     }
     return w;
 }
