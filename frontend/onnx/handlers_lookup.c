@@ -287,7 +287,8 @@ enum status import_reverse_sequence(struct node *n) {
     ref x = node_in(n, 0), lengths = node_in(n, 1);
     int64_t time = node_int(n, "time_axis", 0), batch = node_int(n, "batch_axis", 1);
     struct grid g;
-    if (ref_rank(n->im, x) < 2 || time + batch != 1 || (time && batch))
+    bool first_two = (time == 0 && batch == 1) || (time == 1 && batch == 0);
+    if (ref_rank(n->im, x) < 2 || !first_two)
         return node_error(n, "time_axis is %" PRId64 ", batch_axis %" PRId64 ", rank %u", time, batch,
                           ref_rank(n->im, x));
     TRY(read_grid(n, x, 2, &g));
