@@ -217,6 +217,26 @@ ref emit_stack(struct node *n, const ref *pieces, uint32_t count, int64_t axis, 
     return emit_op(n, OP_concat, all, count, EMIT_ATTRS(attr_int(ATTR_axis, axis)));
 }
 
+ref emit_transpose(struct node *n, ref x, uint32_t rank, const int64_t *perm) {
+    return emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, perm, rank));
+}
+
+ref emit_reshape(struct node *n, ref x, uint32_t rank, const int64_t *extents) {
+    dim_id dims[MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) dims[i] = dim_const(&n->im->m->types, extents[i]);
+    return emit1_with(n, OP_reshape, x, node_attr_dims(n, ATTR_shape, dims, rank));
+}
+
+ref emit_part(struct node *n, ref x, int64_t axis, int64_t start, int64_t end) {
+    return emit1_with(n, OP_slice, x, node_attr_ints(n, ATTR_starts, &start, 1),
+                      node_attr_ints(n, ATTR_ends, &end, 1), node_attr_ints(n, ATTR_axes, &axis, 1));
+}
+
+ref emit_element(struct node *n, ref x, int64_t axis, int64_t at) {
+    return emit1_with(n, OP_squeeze, emit_part(n, x, axis, at, at + 1),
+                      node_attr_ints(n, ATTR_axes, &axis, 1));
+}
+
 /* -- element types -- */
 ref emit_cast(struct node *n, ref x, enum elem elem) {
     if (ref_none(x) || ref_elem(n->im, x) == elem) return x;

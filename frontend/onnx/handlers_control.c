@@ -262,14 +262,6 @@ static enum status read_scan_list(struct node *n, const char *axes_name, const c
     return STATUS_OK;
 }
 
-/* Element `at` along an axis, without it. */
-static ref element(struct node *n, ref x, int64_t axis, int64_t at) {
-    int64_t end = at + 1;
-    ref piece = emit1_with(n, OP_slice, x, node_attr_ints(n, ATTR_starts, &at, 1),
-                           node_attr_ints(n, ATTR_ends, &end, 1), node_attr_ints(n, ATTR_axes, &axis, 1));
-    return emit1_with(n, OP_squeeze, piece, node_attr_ints(n, ATTR_axes, &axis, 1));
-}
-
 static enum status scan_length(struct node *n, const ref *scanned, uint32_t scans, struct scan_list *list,
                                int64_t *length) {
     for (uint32_t i = 0; i < scans; i++) {
@@ -312,7 +304,7 @@ static enum status iterate_all(struct node *n, struct unrolling *u, const ref *g
         memcpy(u->in, u->state, u->states * sizeof *u->state);
         for (uint32_t i = 0; i < scans; i++) {
             u->in[u->states + i] =
-                element(n, given[u->states + i], in->axis[i], in->backwards[i] ? length - 1 - t : t);
+                emit_element(n, given[u->states + i], in->axis[i], in->backwards[i] ? length - 1 - t : t);
             if (ref_none(u->in[u->states + i])) return STATUS_FAILED;
         }
         TRY(iterate(n, u, 0));
@@ -370,7 +362,7 @@ enum status import_scan_batch(struct node *n) {
     for (int64_t b = 0; b < batch; b++) {
         for (uint32_t i = 0; i < count; i++) {
             if (ref_none(node_in(n, 1 + i))) return node_error(n, "input %u is missing", 1 + i);
-            given[i] = element(n, node_in(n, 1 + i), 0, b);
+            given[i] = emit_element(n, node_in(n, 1 + i), 0, b);
             if (ref_none(given[i])) return STATUS_FAILED;
         }
         TRY(scan_length(n, given + states, scans, &in, &length));

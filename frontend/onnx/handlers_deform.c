@@ -15,17 +15,9 @@ struct deformed {
     int64_t out[MOST_SPATIAL];
 };
 
-static ref reshaped(struct node *n, ref x, uint32_t rank, const int64_t *extents) {
-    dim_id dims[MAX_RANK];
-    for (uint32_t i = 0; i < rank; i++) dims[i] = dim_const(&n->im->m->types, extents[i]);
-    return emit1_with(n, OP_reshape, x, node_attr_dims(n, ATTR_shape, dims, rank));
-}
 #define RESHAPED(n, x, ...)                                                                                  \
-    reshaped(n, x, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (const int64_t[]){__VA_ARGS__})
-
-static ref transposed(struct node *n, ref x, uint32_t rank, const int64_t *perm) {
-    return emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, perm, rank));
-}
+    emit_reshape(n, x, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t),                             \
+                 (const int64_t[]){__VA_ARGS__})
 
 static enum status check_extents(struct node *n, uint32_t i, uint32_t rank, const int64_t *wanted) {
     ref x = node_in(n, i);
@@ -115,7 +107,7 @@ static ref regular(struct node *n, const struct deformed *d, uint32_t axis) {
 static ref sampled(struct node *n, const struct deformed *d) {
     int64_t own = d->channels / d->offset_groups;
     ref rows = RESHAPED(n, node_in_wide(n, 0), d->s.batch, own, d->s.cells), at[SAMPLING_AXES];
-    rows = RESHAPED(n, transposed(n, rows, 3, (const int64_t[]){0, 2, 1}), d->s.batch * d->s.cells, own);
+    rows = RESHAPED(n, emit_transpose(n, rows, 3, (const int64_t[]){0, 2, 1}), d->s.batch * d->s.cells, own);
     ref offsets = RESHAPED(n, node_in_wide(n, 2), d->s.batch, d->taps, d->w.spatial, d->places);
     for (uint32_t axis = 0; axis < d->w.spatial; axis++) {
         ref which = ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, axis));
@@ -125,7 +117,7 @@ static ref sampled(struct node *n, const struct deformed *d) {
     }
     ref x = emit_samples(n, &d->s, rows, at), mask = node_in_wide(n, 4);
     if (!ref_none(mask)) x = emit2(n, OP_mul, x, RESHAPED(n, mask, d->s.batch, d->taps * d->places, 1));
-    return ref_none(x) ? x : transposed(n, x, 3, (const int64_t[]){0, 2, 1});
+    return ref_none(x) ? x : emit_transpose(n, x, 3, (const int64_t[]){0, 2, 1});
 }
 
 enum status import_deform_conv(struct node *n) {
@@ -139,5 +131,5 @@ enum status import_deform_conv(struct node *n) {
     ref y = emit2(n, OP_matmul, weights, x);
     if (!ref_none(bias)) y = emit2(n, OP_add, y, RESHAPED(n, bias, d.groups, d.results / d.groups, 1));
     for (uint32_t i = 0; i < d.w.spatial; i++) dims[2 + i] = d.out[i];
-    return node_result_narrow(n, reshaped(n, y, d.w.spatial + 2, dims));
+    return node_result_narrow(n, emit_reshape(n, y, d.w.spatial + 2, dims));
 }

@@ -39,12 +39,6 @@ static ref as_rows(struct node *n, ref x, const struct grid *g, uint32_t split) 
     return emit1_with(n, OP_reshape, x, node_attr_dims(n, ATTR_shape, dims, 1 + g->rank - split));
 }
 
-static ref reshape_to(struct node *n, ref x, const int64_t *dim, uint32_t rank) {
-    dim_id dims[MAX_RANK];
-    for (uint32_t i = 0; i < rank; i++) dims[i] = dim_const(&n->im->m->types, dim[i]);
-    return emit1_with(n, OP_reshape, x, node_attr_dims(n, ATTR_shape, dims, rank));
-}
-
 static ref i64_number(struct node *n, int64_t value) {
     return ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, value));
 }
@@ -187,13 +181,13 @@ static enum status scatter_rows(struct node *n, ref rows, ref updates, ref at, c
     const struct tensor *constant = ref_constant(n->im, at);
     if (constant) TRY(check_places(n, constant, g));
     struct tensor held = constant ? *constant : (struct tensor){0}; /* items move when others are added */
-    ref y, line = reshape_to(n, at, &places, 1);
+    ref y, line = emit_reshape(n, at, 1, &places);
     if (constant && reduction == 0)
         y = replace_rows(n, rows, updates, &held, g);
     else
         y = emit_op(n, OP_scatter, (const ref[]){rows, line, updates}, 3,
                     EMIT_ATTRS(attr_keyword(ATTR_reduction, keywords[reduction])));
-    *out = reshape_to(n, y, g->dim, g->rank);
+    *out = emit_reshape(n, y, g->rank, g->dim);
     return ref_none(*out) ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -295,7 +289,7 @@ enum status import_reverse_sequence(struct node *n) {
     if (ref_rank(n->im, lengths) != 1) return node_error(n, "input 1 has rank %u", ref_rank(n->im, lengths));
     int64_t shape[2] = {1, 1};
     shape[batch] = g.dim[batch];
-    ref length = reshape_to(n, lengths, shape, 2), step = ramp(n, (uint32_t)time, 2, g.dim[time], 1);
+    ref length = emit_reshape(n, lengths, 2, shape), step = ramp(n, (uint32_t)time, 2, g.dim[time], 1);
     ref last = emit2(n, OP_sub, length, i64_number(n, 1));
     ref turned = emit3(n, OP_where, emit2(n, OP_less, step, length), emit2(n, OP_sub, last, step), step);
     ref at = emit2(n, OP_add, scaled(n, turned, g.stride[time]),

@@ -7,10 +7,6 @@ enum status import_matmul(struct node *n) {
     return node_result(n, emit2(n, OP_matmul, node_in(n, 0), node_in(n, 1)));
 }
 
-static ref transposed(struct node *n, ref x) {
-    return emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, (const int64_t[]){1, 0}, 2));
-}
-
 static ref scaled(struct node *n, ref x, double factor) {
     if (ref_none(x) || factor == 1) return x;
     return emit2(n, OP_mul, x, ref_f64(n->im, ref_elem(n->im, x), factor));
@@ -24,7 +20,7 @@ enum status import_gemm(struct node *n) {
     if (ref_rank(n->im, a) != 2 || ref_rank(n->im, b) != 2)
         return node_error(n, "the operands have ranks %u and %u, expected 2", ref_rank(n->im, a),
                           ref_rank(n->im, b));
-    if (trans_a) a = transposed(n, a);
+    if (trans_a) a = emit_transpose(n, a, 2, (const int64_t[]){1, 0});
     if (ref_none(a)) return STATUS_FAILED;
     bool bias = !ref_none(c) && alpha == 1 && beta == 1 && trans_b && ref_rank(n->im, c) == 1 &&
                 dim_same(ref_dim(n->im, c, 0), ref_dim(n->im, b, 0));
@@ -36,18 +32,12 @@ enum status import_gemm(struct node *n) {
 }
 
 /* -- Det: elimination with pivots, all matrices side by side -- */
-/* Rows or columns from `start` to `end` of [matrices, rows, columns]. */
-static ref part(struct node *n, ref x, int64_t axis, int64_t start, int64_t end) {
-    return emit1_with(n, OP_slice, x, node_attr_ints(n, ATTR_starts, &start, 1),
-                      node_attr_ints(n, ATTR_ends, &end, 1), node_attr_ints(n, ATTR_axes, &axis, 1));
-}
-
 /* One column less, and one row: the one whose first number is largest. *det takes that number as a factor,
  * and a change of sign if the row was not the first. */
 static ref eliminated(struct node *n, ref a, int64_t size, ref *det) {
     enum elem elem = ref_elem(n->im, a);
     ref zero = ref_f64(n->im, elem, 0), one = ref_f64(n->im, elem, 1);
-    ref column = part(n, a, 2, 0, 1), first = part(n, a, 1, 0, 1);
+    ref column = emit_part(n, a, 2, 0, 1), first = emit_part(n, a, 1, 0, 1);
     struct tensor rows = tensor_new(ELEM_i64, 3, (const int64_t[]){1, size, 1});
     for (int64_t i = 0; i < size; i++) tensor_set_i64(&rows, i, i);
     ref best = emit1_with(n, OP_argmax, emit1(n, OP_abs, column), attr_int(ATTR_axis, 1),
@@ -55,16 +45,17 @@ static ref eliminated(struct node *n, ref a, int64_t size, ref *det) {
     ref is_best = emit2(n, OP_equal, ref_of_tensor(n->im, rows), best);
     ref row = emit1_with(n, OP_reduce_sum, emit3(n, OP_where, is_best, a, zero),
                          node_attr_ints(n, ATTR_axes, (const int64_t[]){1}, 1), attr_bool(ATTR_keep, true));
-    ref pivot = part(n, row, 2, 0, 1);
+    ref pivot = emit_part(n, row, 2, 0, 1);
     ref moved = emit2(n, OP_equal, best, ref_of_tensor(n->im, tensor_scalar_i64(ELEM_i64, 0)));
     ref factor = emit3(n, OP_where, moved, pivot, emit1(n, OP_neg, pivot));
     *det = ref_none(*det) ? factor : emit2(n, OP_mul, *det, factor);
     if (size == 1) return a;
-    ref others = part(n, emit3(n, OP_where, is_best, first, a), 1, 1, size);
+    ref others = emit_part(n, emit3(n, OP_where, is_best, first, a), 1, 1, size);
     /* Where the pivot is 0 so is the determinant, whatever comes. */
     ref divisor = emit3(n, OP_where, emit2(n, OP_equal, pivot, zero), one, pivot);
-    ref share = emit2(n, OP_div, part(n, others, 2, 0, 1), divisor);
-    return emit2(n, OP_sub, part(n, others, 2, 1, size), emit2(n, OP_mul, share, part(n, row, 2, 1, size)));
+    ref share = emit2(n, OP_div, emit_part(n, others, 2, 0, 1), divisor);
+    return emit2(n, OP_sub, emit_part(n, others, 2, 1, size),
+                 emit2(n, OP_mul, share, emit_part(n, row, 2, 1, size)));
 }
 
 enum status import_det(struct node *n) {

@@ -64,22 +64,12 @@ struct cell {
 };
 
 /* -- pieces -- */
-static ref cut(struct node *n, ref x, int64_t axis, int64_t from, int64_t to) {
-    return emit1_with(n, OP_slice, x, node_attr_ints(n, ATTR_starts, &from, 1),
-                      node_attr_ints(n, ATTR_ends, &to, 1), node_attr_ints(n, ATTR_axes, &axis, 1));
-}
-
-static ref picked(struct node *n, ref x, int64_t axis, int64_t at) {
-    return emit1_with(n, OP_squeeze, cut(n, x, axis, at, at + 1), node_attr_ints(n, ATTR_axes, &axis, 1));
-}
-
 static ref gate(struct node *n, const struct recurrent *r, ref x, int64_t i) {
-    return cut(n, x, -1, i * r->hidden, (i + 1) * r->hidden);
+    return emit_part(n, x, -1, i * r->hidden, (i + 1) * r->hidden);
 }
 
 static ref transposed(struct node *n, ref x) {
-    static const int64_t perm[2] = {1, 0};
-    return emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, perm, 2));
+    return emit_transpose(n, x, 2, (const int64_t[]){1, 0});
 }
 
 /* What is no op of the IR. */
@@ -119,11 +109,11 @@ static struct state rnn_step(struct node *n, const struct recurrent *r, const st
 static struct state gru_step(struct node *n, const struct recurrent *r, const struct direction *d, ref x,
                              struct state s) {
     int64_t both = 2 * r->hidden, all = 3 * r->hidden;
-    ref bias_gates = ref_none(d->bias) ? d->bias : cut(n, d->bias, 0, 0, both);
-    ref bias_new = ref_none(d->bias) ? d->bias : cut(n, d->bias, 0, both, all);
-    ref weights_new = cut(n, d->recurrence, 1, both, all);
-    ref gates = emit2(n, OP_add, cut(n, x, -1, 0, both),
-                      recur(n, s.h, cut(n, d->recurrence, 1, 0, both), bias_gates));
+    ref bias_gates = ref_none(d->bias) ? d->bias : emit_part(n, d->bias, 0, 0, both);
+    ref bias_new = ref_none(d->bias) ? d->bias : emit_part(n, d->bias, 0, both, all);
+    ref weights_new = emit_part(n, d->recurrence, 1, both, all);
+    ref gates = emit2(n, OP_add, emit_part(n, x, -1, 0, both),
+                      recur(n, s.h, emit_part(n, d->recurrence, 1, 0, both), bias_gates));
     gates = activate(n, r, &d->act[0], gates);
     ref z = gate(n, r, gates, 0), reset = gate(n, r, gates, 1), inner;
     if (r->linear_before_reset)
@@ -253,25 +243,25 @@ static struct direction read_direction(struct node *n, const struct recurrent *r
     struct direction d = {.act = &r->act[i * r->cell->activations]};
     ref x = node_in(n, 0), bias = node_in(n, 3), peephole = node_in(n, 7);
     if (r->batch_first) x = emit1_with(n, OP_transpose, x, node_attr_ints(n, ATTR_perm, to_steps, 3));
-    d.x = emit2(n, OP_matmul, x, transposed(n, picked(n, node_in(n, 1), 0, i)));
-    d.recurrence = transposed(n, picked(n, node_in(n, 2), 0, i));
+    d.x = emit2(n, OP_matmul, x, transposed(n, emit_element(n, node_in(n, 1), 0, i)));
+    d.recurrence = transposed(n, emit_element(n, node_in(n, 2), 0, i));
     if (!ref_none(bias)) {
-        ref both = picked(n, bias, 0, i);
-        d.x = emit2(n, OP_add, d.x, cut(n, both, 0, 0, rows));
-        d.bias = cut(n, both, 0, rows, 2 * rows);
+        ref both = emit_element(n, bias, 0, i);
+        d.x = emit2(n, OP_add, d.x, emit_part(n, both, 0, 0, rows));
+        d.bias = emit_part(n, both, 0, rows, 2 * rows);
         if (r->cell->step != gru_step) { /* the reset gate comes between */
             d.x = emit2(n, OP_add, d.x, d.bias);
             d.bias = (ref){0};
         }
     }
     for (int64_t k = 0; k < 3 && !ref_none(peephole); k++)
-        d.peephole[k] = cut(n, picked(n, peephole, 0, i), 0, k * r->hidden, (k + 1) * r->hidden);
+        d.peephole[k] = emit_part(n, emit_element(n, peephole, 0, i), 0, k * r->hidden, (k + 1) * r->hidden);
     return d;
 }
 
 static ref initial(struct node *n, const struct recurrent *r, uint32_t input, uint32_t i) {
     ref given = node_in(n, input);
-    if (!ref_none(given)) return picked(n, given, r->batch_first, i);
+    if (!ref_none(given)) return emit_element(n, given, r->batch_first, i);
     const dim_id dims[2] = {r->batch, dim_const(&n->im->m->types, r->hidden)};
     return emit1_with(n, OP_expand, ref_f64(n->im, ref_elem(n->im, node_in(n, 0)), 0),
                       node_attr_dims(n, ATTR_shape, dims, 2));
@@ -301,7 +291,7 @@ static enum status run_direction(struct node *n, const struct recurrent *r, uint
     ref *steps = arena_array(&n->im->m->arena, ref, r->steps), lengths = node_in(n, 4);
     for (int64_t k = 0; k < r->steps; k++) {
         int64_t t = backwards ? r->steps - 1 - k : k;
-        struct state next = r->cell->step(n, r, &d, picked(n, d.x, 0, t), *s);
+        struct state next = r->cell->step(n, r, &d, emit_element(n, d.x, 0, t), *s);
         steps[t] = next.h;
         if (!ref_none(lengths) && !ref_none(next.h)) {
             ref inside = is_inside(n, t), zero = ref_f64(n->im, ref_elem(n->im, next.h), 0);

@@ -138,6 +138,11 @@ ref emit2(struct node *n, enum op_kind kind, ref a, ref b);
 ref emit3(struct node *n, enum op_kind kind, ref a, ref b, ref c);
 /* The pieces, or from the last one to the first, side by side along a new axis; at least one. */
 ref emit_stack(struct node *n, const ref *pieces, uint32_t count, int64_t axis, bool backwards);
+/* By a permutation of all axes; to extents; the elements from start to end of an axis. */
+ref emit_transpose(struct node *n, ref x, uint32_t rank, const int64_t *perm);
+ref emit_reshape(struct node *n, ref x, uint32_t rank, const int64_t *extents);
+ref emit_part(struct node *n, ref x, int64_t axis, int64_t start, int64_t end);
+ref emit_element(struct node *n, ref x, int64_t axis, int64_t at); /* one of an axis, without it */
 #define emit1_with(n, kind, x, ...) emit_op(n, kind, (const ref[]){x}, 1, EMIT_ATTRS(__VA_ARGS__))
 #define emit2_with(n, kind, a, b, ...) emit_op(n, kind, (const ref[]){a, b}, 2, EMIT_ATTRS(__VA_ARGS__))
 /* The decoded values, or the plain integers, of a quantized value; ops that work on its integers read those

@@ -103,15 +103,3 @@ void channels_topk(struct channel_map *map) {
     }
     channels_freeze(map, 0, axis, "is searched, and a result is positions in it");
 }
-
-void footprint_topk(const struct module *m, const struct op *op, uint32_t operand, const struct box *result,
-                    struct box *out) {
-    (void)operand;
-    int64_t x[MAX_RANK];
-    uint32_t rank = operand_extents(m, op, 0, x), axis = op_axis(op, rank);
-    *out = box_none(rank);
-    if (box_empty(result)) return;
-    *out = *result;
-    out->lo[axis] = 0;
-    out->hi[axis] = x[axis];
-}
